@@ -1,0 +1,106 @@
+"""Errors that a user can mend: the message names the file or id and the next command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ReirError(Exception):
+    """Base of every error that reir raises on purpose.
+
+    ``exit_code`` is what the command line returns for it: 1 failed, 2 usage.
+    """
+
+    exit_code = 1
+
+
+class UsageError(ReirError):
+    """The call itself is wrong: an option, a name, a combination of arguments."""
+
+    exit_code = 2
+
+
+class IndexNotFoundError(ReirError):
+    """No index where one was looked for."""
+
+    def __init__(self, looked_in: Path) -> None:
+        self.looked_in = looked_in
+        super().__init__(f"no index at {looked_in}. Make one with: reir index FOLDER")
+
+
+class IndexDamagedError(ReirError):
+    """An index file is missing, cut off, or not what its recorded hash says."""
+
+    def __init__(self, path: Path, cause: str) -> None:
+        self.path = path
+        self.cause = cause
+        super().__init__(f"index file {path} is damaged ({cause}). Look with: reir doctor; mend with: reir doctor --repair")
+
+
+class IndexLockedError(ReirError):
+    """Another process is writing to this index."""
+
+    def __init__(self, db: Path, owner: str) -> None:
+        self.db = db
+        self.owner = owner
+        super().__init__(f"index {db} is being written by {owner}. Wait for it to end, then run the command again")
+
+
+class RootMismatchError(ReirError):
+    """A path outside the one gallery root that an index belongs to."""
+
+    def __init__(self, db: Path, root: Path, path: Path) -> None:
+        self.db, self.root, self.path = db, root, path
+        super().__init__(
+            f"index {db} belongs to {root}, and {path} lies outside it. Give that folder an index of its own: reir index {path}"
+        )
+
+
+class ModelMismatchError(ReirError):
+    """An index made by one model is used with another."""
+
+    def __init__(self, db: Path, index_model: str, index_fingerprint: str, model: str, fingerprint: str) -> None:
+        self.db = db
+        self.index_model, self.index_fingerprint = index_model, index_fingerprint
+        self.model, self.fingerprint = model, fingerprint
+        super().__init__(
+            f"index {db} was made by {index_model} ({index_fingerprint[:12]}), not by {model} ({fingerprint[:12]}). "
+            f"Search with --model {index_model}, or make it anew: reir index ROOT --model {model} --rebuild"
+        )
+
+
+class UnknownModelError(UsageError):
+    """A model name that is not registered."""
+
+    def __init__(self, name: str, near: list[str]) -> None:
+        self.name, self.near = name, near
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        super().__init__(f"no model named {name!r}.{hint} See them all with: reir models list")
+
+
+class InstanceGoneError(ReirError):
+    """An instance id that is no longer valid (its snapshot was replaced)."""
+
+    def __init__(self, instance_id: int) -> None:
+        self.instance_id = instance_id
+        super().__init__(f"instance {instance_id} is gone: its picture was changed or removed. Search again for its new id")
+
+
+class MissingPackageError(ReirError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
+        super().__init__(f"this needs the package {package}. Install it with: pip install 'reir[{extra}]'")
+
+
+class ImageUnreadableError(ReirError):
+    """One picture cannot be decoded; ``cause`` is stored with its row."""
+
+    def __init__(self, path: Path | str, cause: str) -> None:
+        self.path, self.cause = path, cause
+        super().__init__(f"{path}: {cause}")
+
+
+class DatasetError(ReirError):
+    """A data set file is missing, malformed, or contradicts itself."""

@@ -1,0 +1,70 @@
+"""What the parts expect of each other: structural types, no inheritance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from reir.types import FloatArray, Instances, IntArray, ModelIdentity, Picture
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A scorer whose score is an inner product of an instance vector and a query vector.
+
+    Making one is cheap: weights and torch are loaded at the first call of ``extract`` or ``encode_images``;
+    ``encode`` needs no torch where an exported text branch exists.
+    """
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Name, fingerprint of weights and settings, and dimension D."""
+        ...
+
+    @property
+    def decode_side(self) -> int:
+        """Longer side in pixels beyond which a decoded picture brings the model nothing."""
+        ...
+
+    @property
+    def notice(self) -> str | None:
+        """What every user of this model must be told (a demo model's narrow world), or None."""
+        ...
+
+    def extract(self, pictures: Sequence[Picture]) -> list[Instances]:
+        """The kept instances of each picture; boxes in pixels of the upright original."""
+        ...
+
+    def encode(self, expressions: Sequence[str]) -> FloatArray:
+        """Query vectors of the expressions, (Q, D) float32."""
+        ...
+
+    def encode_images(self, crops: Sequence[Picture]) -> FloatArray:
+        """Query vectors of example crops, (Q, D) float32."""
+        ...
+
+    def as_query(self, vector: FloatArray) -> FloatArray:
+        """The query vector that finds instances like the one with this stored vector, (D,) float32."""
+        ...
+
+    def text_warnings(self, expression: str) -> list[str]:
+        """What the text branch cannot take in of an expression: unknown or dropped words."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Exact or approximate maximum inner product search over numbered rows."""
+
+    def add(self, ids: IntArray, vectors: FloatArray) -> None:
+        """Add rows (N, D) under ids (N,)."""
+        ...
+
+    def search(self, queries: FloatArray, k: int, *, allowed: IntArray | None = None) -> tuple[FloatArray, IntArray]:
+        """Scores (Q, k) and ids (Q, k), best first; missing places have id -1. ``allowed`` limits the ids."""
+        ...
+
+    def remove(self, ids: IntArray) -> None:
+        """Forget rows."""
+        ...
+
+    def __len__(self) -> int: ...

@@ -1,0 +1,121 @@
+"""Results that cross a package border: frozen, checked once when they are made.
+
+Boxes are ``x0, y0, x1, y1`` in pixels of the upright original picture (after EXIF rotation), everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture as models take it: upright, possibly reduced.
+
+    ``pixels`` is (h, w, 3) uint8 RGB; ``width`` and ``height`` are those of the upright *original*, to which
+    boxes refer (``w <= width`` when the picture was decoded at a reduced size).
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
+            raise ValueError(f"pixels must be (h, w, 3) uint8, got {self.pixels.shape} {self.pixels.dtype}")
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"a picture has a positive size, got {self.width}x{self.height}")
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """The objects that a model keeps of one picture, best objectness first.
+
+    ``boxes`` (N, 4) float32, ``objectness`` (N,) float32 in [0, 1], ``vectors`` (N, D) float32.
+    """
+
+    boxes: FloatArray
+    objectness: FloatArray
+    vectors: FloatArray
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        if self.boxes.shape != (n, 4) or self.boxes.dtype != np.float32:
+            raise ValueError(f"boxes must be (N, 4) float32, got {self.boxes.shape} {self.boxes.dtype}")
+        if self.objectness.shape != (n,) or self.objectness.dtype != np.float32:
+            raise ValueError(f"objectness must be ({n},) float32, got {self.objectness.shape} {self.objectness.dtype}")
+        if self.vectors.ndim != 2 or len(self.vectors) != n or self.vectors.dtype != np.float32:
+            raise ValueError(f"vectors must be ({n}, D) float32, got {self.vectors.shape} {self.vectors.dtype}")
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model, with which settings, made an index: equal fingerprints mean equal vectors."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One (picture, box) answer. ``score`` is the raw inner product (or the last stage's score)."""
+
+    rank: int
+    score: float
+    image_id: int
+    path: str
+    width: int
+    height: int
+    box: tuple[float, float, float, float]
+    objectness: float
+    instance_id: int
+    external_id: str | None = None
+    probability: float | None = None
+    mask: Mapping[str, Any] | None = None
+    stages: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The hit as the JSON object of the command line and of the service."""
+        record = asdict(self)
+        record["box"] = [round(value, 2) for value in self.box]
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Ranked hits for one query, with what it cost and what the user should know."""
+
+    expression: str | None
+    model: str
+    snapshot: int
+    hits: tuple[Hit, ...]
+    timings_ms: Mapping[str, float]
+    warnings: tuple[str, ...] = ()
+    no_match: bool | None = None
+    next_cursor: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as the JSON object of the command line and of the service."""
+        return {
+            "expression": self.expression,
+            "model": self.model,
+            "snapshot": self.snapshot,
+            "no_match": self.no_match,
+            "next_cursor": self.next_cursor,
+            "timings_ms": {name: round(value, 3) for name, value in self.timings_ms.items()},
+            "warnings": list(self.warnings),
+            "hits": [hit.to_json() for hit in self.hits],
+        }
