@@ -37,8 +37,8 @@ def test_every_source_pixel_counts_when_reducing() -> None:
 
 def test_boxes_refer_to_the_original_of_a_reduced_picture() -> None:
     letterbox = Letterbox.fit(plain(4000, 3000, reduced=(400, 300)), (96, 128))
-    np.testing.assert_allclose(letterbox.to_original([[0, 0, 128, 96]]), [[0, 0, 4000, 3000]])
-    np.testing.assert_allclose(letterbox.to_original([[-5, -5, 64, 48]]), [[0, 0, 2000, 1500]])
+    np.testing.assert_allclose(letterbox.to_original(np.array([[0, 0, 128, 96]])), [[0.0, 0, 4000, 3000]])
+    np.testing.assert_allclose(letterbox.to_original(np.array([[-5, -5, 64, 48]])), [[0.0, 0, 2000, 1500]])
 
 
 @given(
