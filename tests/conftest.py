@@ -15,10 +15,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-for name in [name for name in os.environ if name.startswith("REIR_") and name != "REIR_REQUIRE_SYSTEM"]:
-    del os.environ[name]
-
-FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
+for name in ("REIR_DB", "REIR_DATABASE_URL", "REIR_DEVICE", "REIR_WORKERS"):
+    os.environ.pop(name, None)
 
 settings.register_profile("reir", deadline=None, derandomize=True)
 settings.load_profile("reir")
@@ -32,9 +30,20 @@ def postgres_binaries() -> Path | None:
     return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
 
 
+def has_emoji_font() -> bool:
+    """Whether the scene generator finds its font."""
+    from reir.data.scenes.glyphs import EmojiFontError, find_font
+
+    try:
+        find_font()
+    except EmojiFontError:
+        return False
+    return True
+
+
 def missing_system_package(item: pytest.Item) -> str | None:
     """The Debian package that a test is marked to need and this machine lacks."""
-    if item.get_closest_marker("requires_font") and not FONT.exists():
+    if item.get_closest_marker("requires_font") and not has_emoji_font():
         return "fonts-noto-color-emoji"
     if item.get_closest_marker("requires_postgres") and postgres_binaries() is None:
         return "postgresql"

@@ -16,14 +16,13 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("reir", "indexer", "server", "migrations")
 
 
-def package_files() -> set[str]:
-    """Names inside the package of all the files that must be installed, linked rooms under `reir/`."""
+def package_files(source: Path) -> set[str]:
+    """Names inside the package of all the files of a tree that must be installed, linked rooms under `reir/`."""
     names = set()
     for room in ROOMS:
-        for path in (ROOT / room).rglob("*"):
-            hidden = "__pycache__" in path.parts or path.name.startswith(".")
-            if path.is_file() and not hidden and path.suffix != ".pyc":
-                name = PurePosixPath(path.relative_to(ROOT))
+        for path in (source / room).rglob("*"):
+            if path.is_file() and not path.name.startswith("."):
+                name = PurePosixPath(path.relative_to(source))
                 names.add(str(name if room == "reir" else "reir" / name))
     return names
 
@@ -47,7 +46,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_every_module_and_data_file(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    expected = package_files()
+    expected = package_files(built / "source")
     assert len(expected) >= 60
     assert expected - names == set()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"reir"}, "nothing beside reir is installed"
@@ -57,7 +56,7 @@ def test_source_archive_holds_the_same(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as files:
         names = {name.partition("/")[2] for name in files.getnames()}
-    assert package_files() - names == set()
+    assert package_files(built / "source") - names == set()
     assert {"LICENSE", "NOTICE", "README.md"} <= names
 
 
