@@ -1,1 +1,30 @@
-"""TODO docstring by the room owner."""
+"""Recall of boxes and of pictures, streaming over a gallery that need not fit in memory. numpy only.
+
+One evaluation is: :func:`place` each query among the instances of its true picture, feed every block of the gallery
+to a :class:`RankCounter`, turn its :class:`Ranks` into :func:`outcomes` (right or wrong, a query and figure each), and
+those into :func:`shares` and bootstrap :func:`intervals`. :func:`box_recall_from_arrays` does it for arrays in memory.
+"""
+
+from reir.metrics.arrays import box_recall_from_arrays
+from reir.metrics.bootstrap import bootstrap_intervals
+from reir.metrics.figures import PROTOCOLS, Protocol, intervals, outcomes, shares
+from reir.metrics.placement import Placement, Truth, place
+from reir.metrics.ranks import RankCounter, Ranks
+from reir.metrics.scores import exact_scores, rounding_margin
+
+__all__ = [
+    "PROTOCOLS",
+    "Placement",
+    "Protocol",
+    "RankCounter",
+    "Ranks",
+    "Truth",
+    "bootstrap_intervals",
+    "box_recall_from_arrays",
+    "exact_scores",
+    "intervals",
+    "outcomes",
+    "place",
+    "rounding_margin",
+    "shares",
+]

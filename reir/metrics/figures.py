@@ -1,0 +1,77 @@
+"""From ranks to the figures of a report: a query is right or wrong, a figure is the share of right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from reir.metrics.bootstrap import bootstrap_intervals
+from reir.metrics.ranks import Ranks
+
+Protocol = Literal["official", "any"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+
+Outcomes = Mapping[tuple[str, ...], npt.NDArray[np.bool_]]
+"""Right or wrong (Q,) by figure; the key is the figure's path in the JSON report."""
+
+PRECISION_IOU = 0.5
+
+
+def outcomes(ranks: Ranks, *, ks: Sequence[int], protocols: Sequence[Protocol] = PROTOCOLS) -> Outcomes:
+    """Right or wrong, for every query and figure.
+
+    The figures are BoxRecall@k at every IoU threshold of ``ranks`` by every protocol, image Recall@k, and Precision@0.5
+    inside the true picture.
+    """
+    if not ks or min(ks) < 1 or max(ks) > ranks.depth:
+        raise ValueError(f"every k must be between 1 and the counted depth {ranks.depth}, got {tuple(ks)}")
+    right: dict[tuple[str, ...], npt.NDArray[np.bool_]] = {}
+    for protocol in protocols:
+        for i, iou in enumerate(ranks.ious):
+            for k in ks:
+                if protocol == "official":
+                    correct = (ranks.top_iou > iou) & (ranks.official < k)
+                else:
+                    correct = ranks.any[:, i] < k
+                right[protocol, "box_recall", f"{iou:g}", str(k)] = correct
+    for k in ks:
+        right["image_recall", str(k)] = ranks.image < k
+    right[(f"precision_at_{PRECISION_IOU:g}",)] = ranks.top_iou > PRECISION_IOU
+    return right
+
+
+def shares(outcomes: Outcomes, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, Any]:
+    """The share of right queries for every figure, nested by its path; of the ``chosen`` (Q,) queries, or of all.
+
+    Raises:
+        ValueError: no query is chosen; a share of nothing is no number.
+    """
+    tree: dict[str, Any] = {}
+    for path, right in outcomes.items():
+        counted = right if chosen is None else right[chosen]
+        if len(counted) == 0:
+            raise ValueError("no queries to take a share of")
+        _put(tree, path, float(counted.mean()))
+    return tree
+
+
+def intervals(
+    outcomes: Outcomes, chosen: npt.NDArray[np.bool_] | None = None, *, level: float = 0.95, seed: int = 0
+) -> dict[str, Any]:
+    """``[low, high]`` for every figure, nested as :func:`shares` does: bootstrap over queries."""
+    paths = list(outcomes)
+    values = np.stack([outcomes[path] for path in paths], axis=1)
+    bounds = bootstrap_intervals(values if chosen is None else values[chosen], level=level, seed=seed)
+    tree: dict[str, Any] = {}
+    for path, (low, high) in zip(paths, bounds.tolist(), strict=True):
+        _put(tree, path, [low, high])
+    return tree
+
+
+def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+    tree[path[-1]] = value
