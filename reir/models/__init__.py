@@ -1,1 +1,5 @@
-"""TODO docstring by the room owner."""
+"""Models: each gives an instance a vector when it is indexed and a query a vector when it is searched."""
+
+from reir.models.registry import ModelEntry, list_models, load_model, model_entry, register
+
+__all__ = ["ModelEntry", "list_models", "load_model", "model_entry", "register"]

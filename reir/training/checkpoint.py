@@ -1,0 +1,44 @@
+"""Checkpoints of a run: written whole or not at all, found again, refused when they belong to another run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reir.errors import UsageError
+from reir.training.config import TrainConfig
+
+NAME = "checkpoint.pt"
+
+RESUMABLE = {"optim": {"steps"}, "checkpoint_every": True, "validate_every": True, "stages": True}
+"""Settings that may differ when a run goes on: how long it runs and how often it reports."""
+
+
+def save_checkpoint(folder: Path, config: TrainConfig, step: int, state: dict[str, Any]) -> Path:
+    """Path of the checkpoint written for this step (the former one is replaced in one rename)."""
+    path = folder / NAME
+    temporary = path.with_suffix(".tmp")
+    torch.save({"config": config.model_dump(), "step": step, **state}, temporary)
+    os.replace(temporary, path)
+    return path
+
+
+def load_checkpoint(folder: Path, config: TrainConfig) -> dict[str, Any]:
+    """The run's checkpoint: step and states.
+
+    Raises:
+        UsageError: there is none, or it was made by a run with other settings.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise UsageError(f"no checkpoint at {path}. Start the run without --resume")
+    saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    before = TrainConfig.model_validate(saved["config"]).model_dump(exclude=RESUMABLE)
+    now = config.model_dump(exclude=RESUMABLE)
+    if before != now:
+        changed = [key for key in now if before.get(key) != now[key]]
+        raise UsageError(f"{path} was made with other settings ({', '.join(changed)}). Use another --out folder")
+    return saved

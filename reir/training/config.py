@@ -1,0 +1,139 @@
+"""Run files: TOML read into frozen records; unknown keys are errors, and all errors are told together."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reir.errors import UsageError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Emoji scenes rendered once to disk, then read in canvas-sized batches."""
+
+    scenes: int = Field(gt=0, description="training scenes in the cache")
+    expressions: int = Field(default=10, gt=0, description="expressions written for each scene, once")
+    phrases: int = Field(default=6, ge=0, description="short noun phrases written for each scene")
+    corruptions: int = Field(default=6, ge=0, description="hard negative expressions written for each scene")
+    validation_scenes: int = Field(default=300, gt=0)
+    render_scale: tuple[float, float] = Field(
+        default=(1.0, 1.6), description="rendered at a size drawn from this range times the canvas, then reduced"
+    )
+
+
+class BatchConfig(_Section):
+    """What one step sees."""
+
+    pictures: int = Field(default=32, gt=0)
+    expressions: int = Field(default=6, gt=0, description="texts a picture")
+    phrase_share: float = Field(default=0.4, ge=0, le=1, description="share of short noun phrases among the texts")
+    corruption_share: float = Field(default=0.25, ge=0, le=1, description="share of hard negatives among the texts")
+    mirror: bool = True
+
+
+class StageConfig(_Section):
+    """One stretch of the run: until this share of the steps, at this picture size."""
+
+    until: float = Field(gt=0, le=1)
+    reduced: bool = Field(default=False, description="pictures at about 0.7 of the side: half the work")
+
+
+class OptimConfig(_Section):
+    """AdamW with linear warm-up and cosine decay."""
+
+    steps: int = Field(gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    final_share: float = Field(default=0.02, ge=0, description="learning rate at the end, as a share of the peak")
+    warmup: int = Field(default=60, ge=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = Field(default=2.0, gt=0)
+    bf16: bool = True
+
+
+class LossConfig(_Section):
+    """Weights of the parts of the loss. L1, GIoU, focal and CLIA are the paper's (appendix A.2, equations 4 and 6);
+    the others are ours and only shape the features: stage 1's detection supervision as auxiliary heads."""
+
+    l1: float = 5.0
+    giou: float = 2.0
+    objectness: float = 1.0
+    proposals: float = 1.0
+    clia: float = 1.0
+    focal: float = 1.0
+    noun: float = 1.0
+    colour: float = 0.5
+    size: float = 0.25
+    relation: float = 1.0
+    parse: float = 0.5
+    balance: float = 0.01
+
+
+class TrainConfig(_Section):
+    """A whole run."""
+
+    name: str
+    model: str = Field(description="a size of reir.models.clare: tiny, vit-b or vit-l")
+    seed: int = 0
+    data: DataConfig
+    batch: BatchConfig = BatchConfig()
+    stages: tuple[StageConfig, ...] = (StageConfig(until=1.0),)
+    optim: OptimConfig
+    loss: LossConfig = LossConfig()
+    checkpoint_every: int = Field(default=500, gt=0)
+    validate_every: int = Field(default=2000, gt=0)
+
+    def smoke(self) -> TrainConfig:
+        """The same run with everything small: it ends in seconds and touches every line."""
+        return self.model_copy(
+            update={
+                "data": self.data.model_copy(update={"scenes": 96, "validation_scenes": 24}),
+                "batch": self.batch.model_copy(update={"pictures": 4}),
+                "optim": self.optim.model_copy(update={"steps": 6, "warmup": 2}),
+                "checkpoint_every": 3,
+                "validate_every": 6,
+            }
+        )
+
+
+def preset_names() -> list[str]:
+    """Names of the run files shipped with the package."""
+    folder = resources.files("reir.training") / "presets"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_config(preset_or_path: str) -> TrainConfig:
+    """The run file of a preset name or of a path ending in .toml.
+
+    Raises:
+        UsageError: no such preset or file, or keys and values that are wrong, all listed.
+    """
+    if preset_or_path in preset_names():
+        text = (resources.files("reir.training") / "presets" / f"{preset_or_path}.toml").read_text()
+    elif Path(preset_or_path).is_file():
+        text = Path(preset_or_path).read_text()
+    else:
+        raise UsageError(
+            f"no preset or file named {preset_or_path!r}. Presets: {', '.join(preset_names())}; or give a .toml file"
+        )
+    return parse_config(text, source=preset_or_path)
+
+
+def parse_config(text: str, *, source: str) -> TrainConfig:
+    """The run described by a TOML text; ``source`` names it in errors."""
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+        return TrainConfig.model_validate(values)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{source} is not TOML: {error}") from error
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise UsageError(f"{source} has {len(lines)} wrong settings:\n" + "\n".join(lines)) from error
