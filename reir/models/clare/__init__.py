@@ -1,1 +1,27 @@
-"""TODO docstring by the room owner."""
+"""CLARE, Contrastive Language-Instance Alignment with Relation Experts: the paper's network, from tiny to full size.
+
+What needs torch is imported at its first use, so that a text query in ONNX Runtime does not pay for it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from reir.models.clare.config import TINY, ClareConfig
+
+if TYPE_CHECKING:
+    from reir.models.clare.builder import build_clare
+    from reir.models.clare.network import Clare
+    from reir.models.clare.outputs import TextOutput, VisualOutput
+
+__all__ = ["TINY", "Clare", "ClareConfig", "TextOutput", "VisualOutput", "build_clare"]
+
+_DEFERRED = {"Clare": "network", "TextOutput": "outputs", "VisualOutput": "outputs", "build_clare": "builder"}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name of a module that imports torch."""
+    if name in _DEFERRED:
+        return getattr(import_module(f"{__name__}.{_DEFERRED[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,87 @@
+"""From a configuration to a network with random weights; nothing is downloaded."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from reir.models.clare.backbone import ConvBackbone
+from reir.models.clare.config import ClareConfig
+from reir.models.clare.decoder import Decoder
+from reir.models.clare.encoder import Encoder
+from reir.models.clare.geometry import update_logit, update_relative
+from reir.models.clare.more import MixOfRelationExperts
+from reir.models.clare.network import Clare
+from reir.models.clare.proposals import ProposalHead
+from reir.models.clare.text import TextEncoder
+from reir.models.clare.visual import VisualBranch
+
+
+def build_clare(config: ClareConfig, *, vocabulary_size: int | None = None) -> Clare:
+    """A CLARE network with random weights.
+
+    ``vocabulary_size`` is needed by configurations with the small text encoder; a SigLIP tower brings its own.
+    """
+    if vocabulary_size is None:
+        raise ValueError("the small text encoder needs vocabulary_size, got None")
+    backbone: nn.Module = ConvBackbone(channels=config.backbone_channels)
+    channels = config.backbone_channels[1:]
+    text: nn.Module = TextEncoder(
+        vocabulary=vocabulary_size,
+        max_tokens=config.max_tokens,
+        width=config.text_width,
+        layers=config.text_layers,
+        heads=config.text_heads,
+        feedforward=config.text_feedforward,
+    )
+    update = update_relative if config.box_update == "relative" else update_logit
+    visual = VisualBranch(
+        backbone=backbone,
+        channels=channels,
+        strides=config.strides,
+        width=config.width,
+        embedding=config.embedding,
+        encoder=Encoder(
+            layers=config.encoder_layers,
+            width=config.width,
+            heads=config.heads,
+            levels=len(config.encoder_levels),
+            points=config.points,
+            feedforward=config.feedforward,
+        ),
+        proposals=ProposalHead(
+            width=config.width,
+            queries=config.queries,
+            update=update,
+            content_from_memory=config.query_content == "memory",
+            peaks_only=config.peaks_only,
+            anchor=config.anchor,
+            margin=0.01 if config.box_update == "logit" else 0.0,
+        ),
+        decoder=Decoder(
+            layers=config.decoder_layers,
+            width=config.width,
+            heads=config.heads,
+            levels=len(config.decoder_levels),
+            points=config.points,
+            feedforward=config.feedforward,
+            update=update,
+        ),
+        encoder_levels=config.encoder_levels,
+        proposal_levels=config.proposal_levels,
+        decoder_levels=config.decoder_levels,
+    )
+    more = MixOfRelationExperts(
+        width=config.text_width,
+        outputs=config.embedding,
+        hidden=config.expert_width,
+        shared=config.shared_experts,
+        routed=config.routed_experts,
+        active=config.active_experts,
+    )
+    return Clare(
+        visual=visual,
+        text=text,
+        more=more,
+        initial_scale=config.initial_scale,
+        initial_bias=config.initial_bias,
+    )

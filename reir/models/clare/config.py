@@ -1,0 +1,74 @@
+"""The sizes of CLARE, from the embedded world to the paper's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ClareConfig:
+    """Every number that shapes a CLARE network. It is flattened by ``build_clare`` and enters no module.
+
+    ``encoder_levels``, ``proposal_levels`` and ``decoder_levels`` index the pyramid, finest level first. Levels finer
+    than the first encoder level get the encoder's context top-down, as in Mask2Former's pixel decoder.
+    """
+
+    vision: str
+    """``conv`` for the small backbone, else an open_clip architecture."""
+    width: int
+    """d, channels of the encoder and decoder."""
+    embedding: int
+    """D, dimension of the shared space."""
+    queries: int
+    """M, object queries a picture."""
+    encoder_layers: int
+    decoder_layers: int
+    heads: int
+    points: int
+    feedforward: int
+    encoder_levels: tuple[int, ...]
+    proposal_levels: tuple[int, ...]
+    decoder_levels: tuple[int, ...]
+    strides: tuple[int, ...]
+    backbone_channels: tuple[int, ...] = ()
+    box_update: Literal["logit", "relative"] = "logit"
+    query_content: Literal["proposal", "memory"] = "proposal"
+    peaks_only: bool = False
+    """Queries come from local maxima of the objectness map only."""
+    anchor: float = 0.05
+    """Side of the dense boxes before regression, relative to the picture; doubled at each level."""
+    shared_experts: int = 1
+    routed_experts: int = 4
+    active_experts: int = 2
+    expert_width: int = 256
+    text_width: int = 128
+    text_layers: int = 2
+    text_heads: int = 4
+    text_feedforward: int = 512
+    max_tokens: int = 64
+    initial_scale: float = 10.0
+    initial_bias: float = -8.0
+
+
+TINY = ClareConfig(
+    vision="conv",
+    width=160,
+    embedding=128,
+    queries=20,
+    encoder_layers=2,
+    decoder_layers=3,
+    heads=5,
+    points=4,
+    feedforward=512,
+    strides=(4, 8, 16),
+    backbone_channels=(32, 48, 96, 192),
+    encoder_levels=(2,),
+    proposal_levels=(1,),
+    decoder_levels=(0, 1, 2),
+    box_update="relative",
+    query_content="memory",
+    peaks_only=True,
+    anchor=0.2,
+)
+"""The embedded model: every part of the paper's network, smaller, over a small convolutional backbone."""
