@@ -1,0 +1,1 @@
+"""Alembic migrations of the index tables, run by `reir.store.database`."""

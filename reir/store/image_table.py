@@ -1,0 +1,97 @@
+"""Reading the image table as of a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.sql import ColumnElement
+
+from reir.store.filters import chunks, conditions_of
+from reir.store.records import ImageFilter, ImageRow
+from reir.store.segment import Segment
+from reir.store.tables import images, visible
+from reir.types import IntArray
+
+_COLUMNS = [images.c[name] for name in ImageRow.__dataclass_fields__ if name != "segment"]
+_ROW = select(*_COLUMNS)
+
+
+class ImageTable:
+    """The image rows that are visible in one snapshot, with the segments that their sources lie in."""
+
+    def __init__(self, snapshot: int, segments: Sequence[Segment]) -> None:
+        self._visible = visible(images, snapshot)
+        ordered = sorted(segments, key=lambda segment: segment.first_source)
+        self._numbers = [segment.number for segment in ordered]
+        self._first_sources = np.array([segment.first_source for segment in ordered], np.int64)
+
+    def by_id(self, connection: Connection, image_ids: Iterable[int]) -> dict[int, ImageRow]:
+        """Rows by image id, deleted pictures too; unknown ids are left out."""
+        found: dict[int, ImageRow] = {}
+        for chunk in chunks(dict.fromkeys(int(number) for number in image_ids)):
+            for row in connection.execute(_ROW.where(self._visible, images.c.image_id.in_(chunk))):
+                found[row.image_id] = self._record(row)
+        return found
+
+    def by_path(self, connection: Connection, path: str) -> ImageRow | None:
+        """The live row of a path."""
+        row = connection.execute(_ROW.where(self._visible, images.c.path == path, images.c.status != "deleted")).first()
+        return None if row is None else self._record(row)
+
+    def of_sources(
+        self, connection: Connection, sources: Iterable[int], where: ImageFilter | None
+    ) -> dict[int, ImageRow]:
+        """Source id -> the indexed row of lowest image id with that content that satisfies the filter."""
+        allowed, external, conditions = _parts(where)
+        found: dict[int, ImageRow] = {}
+        for chunk in chunks(dict.fromkeys(int(number) for number in sources)):
+            query = _ROW.where(self._visible, images.c.status == "indexed", images.c.source_image_id.in_(chunk))
+            for row in connection.execute(query.where(*conditions).order_by(images.c.image_id)):
+                if row.source_image_id in found:
+                    continue
+                if (allowed is None or row.image_id in allowed) and (external is None or row.external_id in external):
+                    found[row.source_image_id] = self._record(row)
+        return found
+
+    def sources_of(self, connection: Connection, where: ImageFilter) -> IntArray:
+        """The source ids, ascending, of all indexed pictures that satisfy the filter."""
+        allowed, external, conditions = _parts(where)
+        query = select(images.c.source_image_id, images.c.image_id, images.c.external_id)
+        query = query.where(self._visible, images.c.status == "indexed", *conditions)
+        found: list[Any] = []
+        if external is not None:
+            for names in chunks(external):
+                found += connection.execute(query.where(images.c.external_id.in_(names))).all()
+        elif allowed is not None:
+            for numbers in chunks(allowed):
+                found += connection.execute(query.where(images.c.image_id.in_(numbers))).all()
+        else:
+            found += connection.execute(query).all()
+        sources = {row[0] for row in found if allowed is None or row[1] in allowed}
+        return np.array(sorted(sources), np.int64)
+
+    def all(self, connection: Connection, status: str | None) -> Iterator[ImageRow]:
+        """Rows by ascending image id: those of one status, by default indexed and failed."""
+        condition: ColumnElement[bool] = images.c.status != "deleted" if status is None else images.c.status == status
+        query = _ROW.where(self._visible, condition).order_by(images.c.image_id)
+        for row in connection.execute(query.execution_options(yield_per=1000)):
+            yield self._record(row)
+
+    def _record(self, row: Row[Any]) -> ImageRow:
+        segment = None
+        if row.instance_count and row.status == "indexed" and self._numbers:
+            place = int(np.searchsorted(self._first_sources, row.source_image_id, "right")) - 1
+            segment = self._numbers[place]
+        facts: tuple[Any, ...] = tuple(row)
+        return ImageRow(*facts[:-1], segment, facts[-1])
+
+
+def _parts(where: ImageFilter | None) -> tuple[set[int] | None, set[str] | None, list[ColumnElement[bool]]]:
+    if where is None:
+        return None, None, []
+    allowed = None if where.image_ids is None else {int(number) for number in where.image_ids}
+    external = None if where.external_ids is None else set(where.external_ids)
+    return allowed, external, conditions_of(where)

@@ -1,0 +1,210 @@
+"""An index folder: made, opened, read by snapshot, written by one writer."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from reir.errors import IndexDamagedError, IndexNotFoundError, ReirError, RootMismatchError, UsageError
+from reir.store.database import Database
+from reir.store.layout import Layout, sync
+from reir.store.locks import FileLock, acquire_writer
+from reir.store.manifest import latest_snapshot, read_manifest
+from reir.store.records import IndexInfo
+from reir.store.snapshot import Snapshot
+from reir.store.tables import REVISION, index_info, snapshots
+from reir.store.writer import Writer
+from reir.types import ModelIdentity
+
+_FORMAT = 1
+_ATTEMPTS = 20
+
+
+class Index:
+    """The instances of one gallery, found by one model. Make one with `create` or `open`."""
+
+    def __init__(self, info: IndexInfo, layout: Layout, database: Database) -> None:
+        self.db = layout.db
+        self.info = info
+        self._layout = layout
+        self._database = database
+
+    @classmethod
+    def create(
+        cls,
+        root: Path,
+        *,
+        db: Path,
+        model: ModelIdentity,
+        settings: Mapping[str, Any] | None = None,
+        database_url: str | None = None,
+    ) -> Index:
+        """A new, empty index of gallery ``root`` in folder ``db``, or the one there if it was made the same way.
+
+        Args:
+            root: the folder that paths are relative to.
+            db: the index folder; made if it is missing.
+            model: the model whose vectors the index will hold.
+            settings: what else decides about the instances that are kept; plain JSON values.
+            database_url: SQLAlchemy URL of the tables, by default SQLite inside ``db``.
+
+        Raises:
+            RootMismatchError, ModelMismatchError, UsageError: the folder holds an index of another root, model or
+                settings.
+        """
+        db = Path(db).absolute()
+        layout = Layout(db)
+        wanted = json.loads(json.dumps(dict(settings or {})))
+        db.mkdir(parents=True, exist_ok=True)
+        lock = acquire_writer(layout.lock, db)
+        try:
+            if not layout.marker.exists():
+                _make(layout, Path(root).resolve(), model, wanted, database_url)
+        finally:
+            lock.close()
+        index = cls.open(db, database_url=database_url)
+        if index.info.root != Path(root).resolve():
+            raise RootMismatchError(db, index.info.root, Path(root))
+        index.info.require(model)
+        if index.info.settings != wanted:
+            raise UsageError(
+                f"index {db} was made with the settings {dict(index.info.settings)}, not {wanted}. "
+                "Use the same ones, or make it anew with --rebuild"
+            )
+        return index
+
+    @classmethod
+    def open(cls, db: Path, *, database_url: str | None = None) -> Index:
+        """The index in folder ``db``, which may be read-only. Raises IndexNotFoundError."""
+        db = Path(db).absolute()
+        layout = Layout(db)
+        try:
+            marker = json.loads(layout.marker.read_text("utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise IndexNotFoundError(db) from None
+        except ValueError as error:
+            raise IndexDamagedError(layout.marker, str(error)) from error
+        if marker.get("database") != "sqlite" and database_url is None:
+            raise UsageError(
+                f"the tables of index {db} are in {marker.get('database')}. Set REIR_DATABASE_URL to its URL"
+            )
+        if marker.get("database") == "sqlite" and not layout.sqlite.exists():
+            raise IndexDamagedError(layout.sqlite, "missing")
+        database = _database(layout, None if marker.get("database") == "sqlite" else database_url)
+        if database.revision() != REVISION:
+            database.upgrade()
+        with database.read() as connection:
+            row = connection.execute(select(index_info)).first()
+        if row is None or row.uid != marker.get("uid"):
+            raise IndexDamagedError(layout.marker, f"{database.where} holds the tables of another index")
+        info = IndexInfo(
+            db,
+            row.uid,
+            (db / row.root).resolve(),
+            ModelIdentity(row.model_name, row.model_fingerprint, row.model_dimension),
+            json.loads(row.settings),
+            row.created_at,
+        )
+        return cls(info, layout, database)
+
+    def latest(self) -> int:
+        """The number of the newest snapshot; about a tenth of a millisecond."""
+        with self._database.read() as connection:
+            return latest_snapshot(connection)
+
+    def snapshot(self, number: int | None = None) -> Snapshot:
+        """The latest snapshot, or an earlier one that somebody still holds; its files stay until it is closed."""
+        for _ in range(_ATTEMPTS):
+            with self._database.read() as connection:
+                wanted = latest_snapshot(connection) if number is None else number
+            try:
+                pin = FileLock.acquire(self._layout.pin(wanted), shared=True)
+            except FileNotFoundError:
+                pin = None
+            if pin is not None:
+                with self._database.read() as connection:
+                    manifest = read_manifest(connection, wanted, self._layout, self.info.model.dimension)
+                if manifest is not None:
+                    return Snapshot(self.info, self._layout, self._database, manifest, pin)
+                pin.close()
+            if number is not None:
+                raise ReirError(f"snapshot {number} of index {self.db} is gone. Open the latest one instead")
+        raise IndexDamagedError(self._layout.pins, "the latest snapshot cannot be pinned")
+
+    def writer(self) -> Writer:
+        """The writer. Raises IndexLockedError, which names the process, while another one lives."""
+        lock = acquire_writer(self._layout.lock, self.db)
+        try:
+            return Writer(self.info, self._layout, self._database, lock)
+        except BaseException:
+            lock.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the connections to the tables."""
+        self._database.close()
+
+
+def _database(layout: Layout, url: str | None) -> Database:
+    return Database.sqlite(layout.sqlite) if url is None else Database.by_url(url)
+
+
+def _make(layout: Layout, root: Path, model: ModelIdentity, settings: Mapping[str, Any], url: str | None) -> None:
+    for folder in (layout.pins, layout.segments, layout.shards):
+        folder.mkdir(exist_ok=True)
+    database = _database(layout, url)
+    database.upgrade()
+    uid = uuid.uuid4().hex
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with database.write() as connection:
+        if connection.execute(select(index_info.c.uid)).first() is not None:
+            # Left by a creation that was killed before its last step, or, in a shared database, somebody else's.
+            if url is not None:
+                raise UsageError(f"{database.where} already holds an index. Give every index a database of its own")
+            connection.execute(index_info.delete())
+            connection.execute(snapshots.delete())
+        connection.execute(
+            insert(index_info),
+            {
+                "id": 1,
+                "uid": uid,
+                # An index inside its gallery moves with it.
+                "root": root_text(layout.db, root),
+                "model_name": model.name,
+                "model_fingerprint": model.fingerprint,
+                "model_dimension": model.dimension,
+                "settings": json.dumps(settings),
+                "created_at": now,
+                "next_image_id": 1,
+                "next_segment": 1,
+                "next_shard": 1,
+            },
+        )
+        empty = {"number": 0, "created_at": now, "image_count": 0, "failed_count": 0, "instance_count": 0}
+        connection.execute(insert(snapshots), empty)
+    database.close()
+    layout.pin(0).touch()
+    sync(layout.pins)
+    marker = {
+        "about": "Index of reir, which finds the object you describe in your pictures. Look inside with: reir info",
+        "format": _FORMAT,
+        "uid": uid,
+        "database": "sqlite" if url is None else "postgresql",
+    }
+    fresh = layout.marker.with_suffix(".new")
+    fresh.write_text(json.dumps(marker, indent=2) + "\n", "utf-8")
+    sync(fresh)
+    fresh.replace(layout.marker)
+    sync(layout.db)
+
+
+def root_text(db: Path, root: Path) -> str:
+    """How the root is noted: relative to the index folder when that lies inside it, else absolute."""
+    place = db.resolve()
+    return "/".join([".."] * len(place.relative_to(root).parts)) if place.is_relative_to(root) else str(root)

@@ -1,0 +1,102 @@
+"""What a snapshot consists of, as the SQL tables say it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, select
+
+from reir.store.layout import Layout
+from reir.store.segment import FileRecords, Segment
+from reir.store.shard import Shard
+from reir.store.tables import segments, shards, snapshots, tombstones, visible
+from reir.types import IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The segments, shards and dead sources of one snapshot, and its counts."""
+
+    number: int
+    image_count: int
+    failed_count: int
+    instance_count: int
+    segments: tuple[Segment, ...]
+    shards: tuple[Shard, ...]
+    dead: dict[int, IntArray]
+    """Segment number -> its dead source image ids, ascending."""
+
+
+def latest_snapshot(connection: Connection) -> int:
+    """The number of the newest snapshot."""
+    return int(connection.execute(select(snapshots.c.number).order_by(snapshots.c.number.desc()).limit(1)).scalar_one())
+
+
+def read_manifest(connection: Connection, number: int, layout: Layout, dimension: int) -> Manifest | None:
+    """The manifest of a snapshot, None when it is no longer kept."""
+    row = connection.execute(select(snapshots).where(snapshots.c.number == number)).first()
+    if row is None:
+        return None
+    dead: dict[int, list[int]] = {}
+    query = select(tombstones.c.segment, tombstones.c.source_image_id)
+    for segment, source in connection.execute(query.where(tombstones.c.dead_from <= number)):
+        dead.setdefault(segment, []).append(source)
+    return Manifest(
+        row.number,
+        row.image_count,
+        row.failed_count,
+        row.instance_count,
+        tuple(read_segments(connection, number, layout, dimension)),
+        tuple(read_shards(connection, number)),
+        {segment: np.sort(np.array(sources, np.int64)) for segment, sources in dead.items()},
+    )
+
+
+def read_segments(connection: Connection, number: int, layout: Layout, dimension: int) -> list[Segment]:
+    """The segments of a snapshot, ascending."""
+    rows = connection.execute(select(segments).where(visible(segments, number)).order_by(segments.c.number))
+    return [segment_of(row, layout, dimension) for row in rows]
+
+
+def segment_of(row: Row[Any], layout: Layout, dimension: int) -> Segment:
+    """The segment that a row of the table describes."""
+    return Segment(
+        row.number,
+        row.row_count,
+        row.first_source,
+        row.last_source,
+        decode_files(row.files),
+        layout.segment(row.number),
+        dimension,
+    )
+
+
+def read_shards(connection: Connection, number: int) -> list[Shard]:
+    """The shards of a snapshot, in the order of their segments."""
+    rows = connection.execute(select(shards).where(visible(shards, number)).order_by(shards.c.number))
+    found = [shard_of(row) for row in rows]
+    return sorted(found, key=lambda shard: shard.segments)
+
+
+def shard_of(row: Row[Any]) -> Shard:
+    """The shard that a row of the table describes."""
+    return Shard(row.number, tuple(json.loads(row.segments)), row.row_count, row.largest_norm, decode_files(row.files))
+
+
+def encode_files(files: FileRecords) -> str:
+    """File records as the tables keep them."""
+    return json.dumps(files, sort_keys=True)
+
+
+def decode_files(text: str) -> FileRecords:
+    """File records from the tables."""
+    return {name: (size, digest) for name, (size, digest) in json.loads(text).items()}
+
+
+def encode_numbers(numbers: Sequence[int]) -> str:
+    """Segment numbers as the tables keep them."""
+    return json.dumps(list(numbers))

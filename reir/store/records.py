@@ -1,0 +1,154 @@
+"""What the store gives and takes: rows of pictures, rows of instances, filters, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from reir.errors import ModelMismatchError
+from reir.types import Array, FloatArray, IntArray, ModelIdentity
+
+Status = Literal["indexed", "failed", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What the indexer knows of a file. ``path`` is posix, relative to the gallery root; sizes are upright."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    content_hash: str | None = None
+    width: int = 0
+    height: int = 0
+    orientation: int = 1
+    taken_at: datetime | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One picture as of a snapshot.
+
+    ``source_image_id`` names the extraction that the picture's instances come from. It is the picture's own id, unless
+    the picture shares the content of another, or has changed since it was first indexed; ask `Snapshot.resolve`
+    for the pictures behind it. ``segment`` is None when the picture has no instances.
+    """
+
+    image_id: int
+    path: str
+    size: int
+    mtime_ns: int
+    content_hash: str | None
+    width: int
+    height: int
+    orientation: int
+    taken_at: datetime | None
+    latitude: float | None
+    longitude: float | None
+    external_id: str | None
+    status: Status
+    cause: str | None
+    source_image_id: int
+    segment: int | None
+    instance_count: int
+
+
+class KnownFile(NamedTuple):
+    """What the index last saw of a live file: enough to decide whether to read it again."""
+
+    image_id: int
+    size: int
+    mtime_ns: int
+    content_hash: str | None
+    status: Status
+    external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """Which pictures may answer: all given conditions hold.
+
+    ``after <= taken_at < before`` by the wall clock of the camera; a picture without a date matches neither.
+    """
+
+    path_prefix: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    image_ids: Sequence[int] | None = None
+    external_ids: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """Whose index this is: the gallery root, the model and the settings that made it."""
+
+    db: Path
+    uid: str
+    root: Path
+    model: ModelIdentity
+    settings: Mapping[str, Any]
+    created_at: datetime
+
+    def require(self, model: ModelIdentity) -> None:
+        """Returns when the index was made by ``model``; otherwise raises ModelMismatchError, which names both."""
+        if model != self.model:
+            raise ModelMismatchError(self.db, self.model.name, self.model.fingerprint, model.name, model.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRows:
+    """Instances as asked for: source image ids (N,), boxes (N, 4), objectness (N,), vectors (N, D) float32."""
+
+    image_ids: IntArray
+    boxes: FloatArray
+    objectness: FloatArray
+    vectors: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceBlock:
+    """Live instances with their ids, ascending: as `InstanceRows`, vectors float32."""
+
+    instance_ids: IntArray
+    image_ids: IntArray
+    boxes: FloatArray
+    objectness: FloatArray
+    vectors: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.instance_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that `Index.check` found wrong: how bad, what, in which file, and how it is mended."""
+
+    severity: Literal["error", "warning", "note"]
+    what: str
+    path: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a segment, row by row: what its Parquet file and its arrays hold."""
+
+    image_ids: IntArray
+    boxes: FloatArray
+    objectness: FloatArray
+    vectors: Array
+    """(N, D) float16."""
+    old_ids: IntArray | None = None
+    """Instance ids before the compaction that made the segment, ascending; None for a segment that was indexed."""
+
+    def __len__(self) -> int:
+        return len(self.image_ids)

@@ -1,0 +1,214 @@
+"""One snapshot of an index, as its readers see it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+
+import numpy as np
+
+from reir.errors import InstanceGoneError
+from reir.protocols import VectorStore
+from reir.store.database import Database
+from reir.store.image_table import ImageTable
+from reir.store.layout import ROW_BITS, Layout
+from reir.store.locks import FileLock
+from reir.store.manifest import Manifest
+from reir.store.ranking import best
+from reir.store.records import ImageFilter, ImageRow, IndexInfo, InstanceBlock, InstanceRows
+from reir.store.segment import Segment
+from reir.store.shard import SMALL, faiss_store, plain_store
+from reir.types import FloatArray, IntArray
+
+_EMPTY: IntArray = np.empty(0, np.int64)
+
+
+class Snapshot:
+    """The pictures and instances of an index at one commit; safe to use from several threads.
+
+    Its files stay until `close`, whatever a writer does meanwhile. Close it, or use it as a context manager.
+    """
+
+    def __init__(self, info: IndexInfo, layout: Layout, database: Database, manifest: Manifest, pin: FileLock) -> None:
+        self.info = info
+        self.number = manifest.number
+        self.image_count = manifest.image_count
+        self.instance_count = manifest.instance_count
+        self.failed_count = manifest.failed_count
+        self.model = info.model
+        self._layout = layout
+        self._database = database
+        self._manifest = manifest
+        self._pin = pin
+        self._segments = {segment.number: segment for segment in manifest.segments}
+        self._images = ImageTable(manifest.number, manifest.segments)
+        self._stores: list[tuple[VectorStore, list[Segment]]] | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def search(self, queries: FloatArray, k: int, *, where: ImageFilter | None = None) -> tuple[FloatArray, IntArray]:
+        """Scores (Q, k) float32 and instance ids (Q, k) of the live instances with the greatest inner products.
+
+        Exact on the stored float16 vectors; score descending, then id ascending; missing places are -inf and -1.
+
+        Args:
+            queries: (Q, D) float32.
+            k: how many for each query.
+            where: only instances of pictures that satisfy it.
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self.model.dimension:
+            raise ValueError(f"queries must be (Q, {self.model.dimension}), got {queries.shape}")
+        if k < 0:
+            raise ValueError(f"k must not be negative, got {k}")
+        sources = None
+        if where is not None and where != ImageFilter():
+            with self._database.read() as connection:
+                sources = self._images.sources_of(connection, where)
+        scores: list[FloatArray] = [np.empty((len(queries), 0), np.float32)]
+        ids: list[IntArray] = [np.empty((len(queries), 0), np.int64)]
+        for store, segments in self._open_stores():
+            allowed = None
+            if sources is not None:
+                allowed = np.concatenate(
+                    [_EMPTY, *(segment.rows_of(sources) + segment.first_id for segment in segments)]
+                )
+                if len(allowed) == 0:
+                    continue
+            found_scores, found_ids = store.search(queries, k, allowed=allowed)
+            scores.append(found_scores)
+            ids.append(found_ids)
+        all_scores, all_ids = np.concatenate(scores, axis=1), np.concatenate(ids, axis=1)
+        ranked = [best(s[i >= 0], i[i >= 0], k) for s, i in zip(all_scores, all_ids, strict=True)]
+        if not ranked:
+            return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
+        return np.stack([s for s, _ in ranked]), np.stack([i for _, i in ranked])
+
+    def instances(self, ids: Sequence[int] | IntArray) -> InstanceRows:
+        """The instances of these ids, in their order.
+
+        An id from before the last compaction is understood. Raises InstanceGoneError for one whose picture was changed
+        or removed.
+        """
+        numbers = np.asarray(ids, np.int64).reshape(-1)
+        rows = InstanceRows(
+            np.empty(len(numbers), np.int64),
+            np.empty((len(numbers), 4), np.float32),
+            np.empty(len(numbers), np.float32),
+            np.empty((len(numbers), self.model.dimension), np.float32),
+        )
+        current = np.array([self._current_id(int(number)) for number in numbers], np.int64)
+        for number in np.unique(current >> ROW_BITS):
+            segment = self._segments[int(number)]
+            places = np.flatnonzero(current >> ROW_BITS == number)
+            inside = current[places] - segment.first_id
+            sources = segment.image_ids[inside]
+            gone = np.isin(sources, self._dead(segment))
+            if gone.any():
+                raise InstanceGoneError(int(numbers[places[np.flatnonzero(gone)[0]]]))
+            rows.image_ids[places] = sources
+            rows.boxes[places] = segment.boxes[inside]
+            rows.objectness[places] = segment.objectness[inside]
+            rows.vectors[places] = segment.vectors[inside]
+        return rows
+
+    def images(self, image_ids: Iterable[int]) -> dict[int, ImageRow]:
+        """Image id -> row, deleted pictures too; unknown ids are left out."""
+        with self._database.read() as connection:
+            return self._images.by_id(connection, image_ids)
+
+    def resolve(self, source_image_ids: Iterable[int], where: ImageFilter | None = None) -> dict[int, ImageRow]:
+        """Source image id -> the live row with that content that satisfies the filter, of several the first."""
+        with self._database.read() as connection:
+            return self._images.of_sources(connection, source_image_ids, where)
+
+    def image_by_path(self, path: str) -> ImageRow | None:
+        """The live row of a path relative to the root, or None."""
+        with self._database.read() as connection:
+            return self._images.by_path(connection, path)
+
+    def all_images(self, status: str | None = None) -> Iterator[ImageRow]:
+        """Rows by ascending image id: those of one status, by default the live ones (indexed and failed)."""
+        with self._database.read() as connection:
+            yield from self._images.all(connection, status)
+
+    def blocks(self, rows: int = 65536) -> Iterator[InstanceBlock]:
+        """All live instances by ascending id, at most ``rows`` at a time; vectors (N, D) float32."""
+        for segment in self._manifest.segments:
+            dead = self._dead(segment)
+            for start in range(0, segment.row_count, rows):
+                inside = np.arange(start, min(start + rows, segment.row_count))
+                if len(dead):
+                    inside = inside[~np.isin(segment.image_ids[inside], dead)]
+                if len(inside):
+                    yield _block(segment, inside)
+
+    def instances_of(self, image_id: int) -> InstanceBlock:
+        """The instances of one picture, best objectness first as the model gave them; empty if it has none."""
+        row = self.images([image_id]).get(image_id)
+        if row is None or row.segment is None:
+            d = self.model.dimension
+            none = np.empty(0, np.float32)
+            return InstanceBlock(_EMPTY, _EMPTY, none.reshape(0, 4), none, none.reshape(0, d))
+        segment = self._segments[row.segment]
+        return _block(segment, segment.rows_of(np.array([row.source_image_id], np.int64)))
+
+    def close(self) -> None:
+        """Lets the writer remove this snapshot's files once they are superseded."""
+        self._pin.close()
+
+    def _dead(self, segment: Segment) -> IntArray:
+        return self._manifest.dead.get(segment.number, _EMPTY)
+
+    def _current_id(self, number: int) -> int:
+        segment = self._segments.get(number >> ROW_BITS)
+        if segment is not None:
+            if number - segment.first_id < segment.row_count:
+                return number
+            raise InstanceGoneError(number)
+        for segment in self._segments.values():
+            old = segment.old_ids
+            row = int(np.searchsorted(old, number))
+            if row < len(old) and old[row] == number:
+                return segment.first_id + row
+        raise InstanceGoneError(number)
+
+    def _open_stores(self) -> list[tuple[VectorStore, list[Segment]]]:
+        with self._lock:
+            if self._stores is None:
+                self._stores = list(self._make_stores())
+            return self._stores
+
+    def _make_stores(self) -> Iterator[tuple[VectorStore, list[Segment]]]:
+        dimension = self.model.dimension
+        if sum(segment.row_count for segment in self._manifest.segments) * dimension <= SMALL:
+            groups = [(plain_store(self._manifest.segments, dimension), list(self._manifest.segments))]
+        else:
+            groups = []
+            for shard in self._manifest.shards:
+                segments = [self._segments[number] for number in shard.segments]
+                groups.append((faiss_store(self._layout.shard(shard.number), shard, segments, dimension), segments))
+        for store, segments in groups:
+            dead = [segment.rows_of(self._dead(segment)) + segment.first_id for segment in segments]
+            gone = np.concatenate([_EMPTY, *dead])
+            if len(gone):
+                store.remove(gone)
+            yield store, segments
+
+
+def _block(segment: Segment, rows: IntArray) -> InstanceBlock:
+    return InstanceBlock(
+        rows + segment.first_id,
+        np.asarray(segment.image_ids[rows]),
+        np.asarray(segment.boxes[rows]),
+        np.asarray(segment.objectness[rows]),
+        segment.vectors[rows].astype(np.float32),
+    )
