@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reir.errors import ModelMismatchError, UsageError
+from reir.errors import UsageError
 from reir.protocols import Model
 from reir.search.grouping import Candidate, group_by_image
 from reir.search.query import Query, encode_query
-from reir.types import FloatArray, Hit, ModelIdentity, SearchResult
+from reir.types import FloatArray, Hit, SearchResult
 
 if TYPE_CHECKING:
     from reir.store import ImageFilter, Snapshot
@@ -23,16 +22,6 @@ MOST_HITS = 10_000
 
 _FETCHED_AT_FIRST = 8
 """Instances fetched for each picture that is asked for; the fetch grows fourfold until enough pictures appeared."""
-
-
-def check_model(db: Path, made_by: ModelIdentity, model: ModelIdentity) -> None:
-    """Nothing, if ``model`` is the one that made the index ``db``.
-
-    Raises:
-        ModelMismatchError: it is another model, or the same one with other weights or settings.
-    """
-    if made_by.fingerprint != model.fingerprint:
-        raise ModelMismatchError(db, made_by.name, made_by.fingerprint, model.name, model.fingerprint)
 
 
 class Searcher:

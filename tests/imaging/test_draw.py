@@ -110,7 +110,7 @@ def test_ink_reads_on_every_line_colour() -> None:
 
 def panels(count: int) -> list[Panel]:
     return [
-        Panel(rank, grey(200, 150), [Mark((20, 20, 100, 100), "0.90")], f"a/very/long/way/to/picture-{rank}.jpg", "0.90")
+        Panel(rank, grey(200, 150), [Mark((20, 20, 100, 100), "0.90")], f"a/very/long/way/to/{rank}.jpg", "0.90")
         for rank in range(1, count + 1)
     ]
 

@@ -1,0 +1,94 @@
+"""Pictures with the boxes of a search: one file each, or all on a contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reir.cli.hits import by_picture, score_text
+from reir.errors import ImageUnreadableError, UsageError
+from reir.types import Hit, Picture, SearchResult
+
+if TYPE_CHECKING:
+    from reir.imaging.draw import Mark
+
+LONGEST_SIDE = 4096
+"""Pixels of a saved picture's longer side at most: more than any screen shows, and whole 12-megapixel photos."""
+
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def save_pictures(result: SearchResult, root: Path, folder: Path) -> tuple[list[Path], list[str]]:
+    """The files written, one a picture (``01 IMG_7.jpg``, JPEG), and why some could not be."""
+    from reir.imaging.draw import draw_boxes
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written, failures = [], []
+    places: dict[str, list[Hit]] = {}
+    for hit in result.hits:
+        places.setdefault(hit.path, []).append(hit)
+    for path, hits in places.items():
+        picture = _read(root / path, LONGEST_SIDE)
+        if isinstance(picture, str):
+            failures.append(picture)
+            continue
+        target = folder / f"{hits[0].rank:02d} {Path(path).stem}.jpg"
+        draw_boxes(picture, _marks(hits)).save(target, "JPEG", quality=92, subsampling=0)
+        written.append(target)
+    return written, failures
+
+
+def save_sheet(result: SearchResult, title: str, root: Path, target: Path) -> list[str]:
+    """Why some pictures could not be shown on the contact sheet that was written to ``target``.
+
+    Raises:
+        UsageError: the ending of ``target`` is no picture format.
+    """
+    from reir.imaging.sheet import CELL_WIDTH, Panel, contact_sheet
+
+    check_sheet_name(target)
+    panels, failures = [], []
+    for hits in by_picture(result.hits):
+        picture = _read(root / hits[0].path, 2 * CELL_WIDTH)
+        if isinstance(picture, str):
+            failures.append(picture)
+        panels.append(
+            Panel(
+                rank=hits[0].rank,
+                picture=picture if isinstance(picture, Picture) else None,
+                marks=_marks(hits),
+                caption=hits[0].path,
+                note=score_text(hits[0].score),
+            )
+        )
+    count = len(panels)
+    subtitle = f"{count} {'picture' if count == 1 else 'pictures'}, best first · {result.model}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet(title, panels, subtitle=subtitle, warnings=result.warnings).save(target)
+    return failures
+
+
+def check_sheet_name(target: Path) -> None:
+    """Nothing, if a contact sheet can be written under this name.
+
+    Raises:
+        UsageError: its ending is no picture format.
+    """
+    if target.suffix.lower() not in SHEET_SUFFIXES:
+        raise UsageError(f"{target} does not end in {', '.join(SHEET_SUFFIXES)}: a contact sheet is a picture")
+
+
+def _marks(hits: Sequence[Hit]) -> list[Mark]:
+    from reir.imaging.draw import Mark
+
+    return [Mark(hit.box, score_text(hit.score)) for hit in hits]
+
+
+def _read(path: Path, longest_side: int) -> Picture | str:
+    from reir.imaging import decode_picture
+
+    try:
+        return decode_picture(path, max_side=longest_side).picture
+    except (ImageUnreadableError, OSError) as error:
+        return f"{path} cannot be shown: {getattr(error, 'cause', None) or error}"

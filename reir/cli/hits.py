@@ -1,0 +1,70 @@
+"""Hits as text: a table for people, one line a hit for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from reir.types import Hit, SearchResult
+
+
+def by_picture(hits: Sequence[Hit]) -> list[list[Hit]]:
+    """The hits of each place of the ranking; grouped results share a rank within a picture."""
+    return [list(group) for _, group in groupby(hits, key=lambda hit: hit.rank)]
+
+
+def score_text(score: float) -> str:
+    """A score with as many digits as tell neighbours apart, whatever its scale."""
+    return f"{score:.3f}" if abs(score) < 10 else f"{score:.1f}"
+
+
+def box_text(hit: Hit) -> str:
+    """``x0,y0,x1,y1`` in whole pixels of the upright original."""
+    return ",".join(str(round(value)) for value in hit.box)
+
+
+def print_paths(result: SearchResult, root: Path) -> None:
+    """Print the pictures' full paths, best first, each once."""
+    for path in dict.fromkeys(hit.path for hit in result.hits):
+        print(root / path)
+
+
+def print_hits(result: SearchResult, root: Path) -> None:
+    """Print the hits: a table on a terminal, else tab-separated rank, score, path and box."""
+    if not sys.stdout.isatty():
+        for hit in result.hits:
+            print(hit.rank, score_text(hit.score), hit.path, box_text(hit), sep="\t")
+        return
+    if not result.hits:
+        print("Nothing found.")
+        return
+    _print_table(result, root)
+
+
+def _print_table(result: SearchResult, root: Path) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table.add_column("", justify="right", style="bold")
+    table.add_column("score", justify="right")
+    table.add_column("picture", overflow="fold", ratio=1)
+    table.add_column("box (x0,y0,x1,y1)", style="cyan", no_wrap=True)
+    table.add_column("of", style="dim", no_wrap=True)
+    for group in by_picture(result.hits):
+        for place, hit in enumerate(group):
+            first = place == 0
+            # A terminal that knows links opens the picture on a click.
+            path = Text(hit.path, style=f"link {(root / hit.path).as_uri()}") if first else Text("")
+            table.add_row(
+                str(hit.rank) if first else "",
+                Text(score_text(hit.score), style="bold" if first else "dim"),
+                path,
+                box_text(hit),
+                f"{hit.width}x{hit.height}" if first else "",
+            )
+    Console().print(table)

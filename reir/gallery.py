@@ -1,0 +1,387 @@
+"""The door for other software: a gallery of pictures that is searched by description.
+
+>>> from reir import Gallery
+>>> with Gallery.open("photos/.reir") as gallery:                      # doctest: +SKIP
+...     result = gallery.search("brown dog on a cushion near a fireplace", top=5)
+...     more = gallery.like(result.hits[0].instance_id)
+...     gallery.add(["new/IMG_7.jpg"], external_ids={"new/IMG_7.jpg": "asset-7"})
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from reir.errors import RootMismatchError, UsageError
+from reir.search import Query, Searcher
+from reir.search.current import CurrentSnapshot
+from reir.types import FloatArray, ModelIdentity, Picture, SearchResult
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from reir.indexer import IndexReport, Progress
+    from reir.protocols import Model
+    from reir.store import ImageFilter, Index, Snapshot
+
+FilePath = str | Path
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryInfo:
+    """What an index holds, as of its newest snapshot."""
+
+    db: Path
+    root: Path
+    model: ModelIdentity
+    settings: Mapping[str, Any]
+    created_at: datetime
+    snapshot: int
+    images: int
+    instances: int
+    failed: int
+    bytes: int
+    """Size of the index folder on disk."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The facts as a JSON object."""
+        record = asdict(self)
+        record.update(db=str(self.db), root=str(self.root), created_at=self.created_at.isoformat())
+        record["settings"] = dict(self.settings)
+        return record
+
+
+class Gallery:
+    """An indexed gallery. All methods may be called from several threads at once.
+
+    Searches run side by side, each on one snapshot of the index; what another thread or another process adds
+    or removes is seen by the searches that begin after it was committed. Additions and removals wait for each
+    other within a process; a writer in another process makes them fail with ``IndexLockedError``.
+
+    Paths are given and returned relative to the gallery's root, with ``/``; absolute paths are taken too.
+    """
+
+    def __init__(self, index: Index, *, model: Model | str | None = None, device: str = "auto") -> None:
+        """A gallery on an open index; see ``Gallery.open``."""
+        self._index = index
+        self._device = device
+        self._given = model
+        self._loaded: Model | None = None
+        self._loading = Lock()
+        self._writing = Lock()
+        self._current = CurrentSnapshot(index)
+        if model is not None:
+            _ = self.model
+
+    @classmethod
+    def open(
+        cls,
+        db: FilePath,
+        *,
+        model: Model | str | None = None,
+        device: str = "auto",
+        database_url: str | None = None,
+    ) -> Self:
+        """The gallery of the index folder ``db``.
+
+        Args:
+            db: the index folder (``PHOTOS/.reir`` unless it was made elsewhere).
+            model: a model or its name; by default the one that made the index, loaded when it is first needed.
+            device: ``auto``, ``cpu`` or ``cuda``, for the models that are loaded by name.
+            database_url: SQLAlchemy URL of the image table, if it is not in the index folder.
+
+        Raises:
+            IndexNotFoundError: no index there.
+            ModelMismatchError: the index was made by another model than the one that is given.
+        """
+        from reir.store import Index
+
+        return cls(Index.open(Path(db), database_url=database_url), model=model, device=device)
+
+    @classmethod
+    def create(
+        cls,
+        root: FilePath,
+        *,
+        db: FilePath | None = None,
+        model: Model | str = "auto",
+        device: str = "auto",
+        database_url: str | None = None,
+    ) -> Self:
+        """The gallery of the folder ``root``: its index is made, empty, or opened if it is there already.
+
+        Raises:
+            RootMismatchError: ``db`` is the index of another folder.
+            ModelMismatchError: the index was made by another model.
+        """
+        from reir.indexer import open_or_create
+
+        loaded = _load(model, device)
+        place = None if db is None else Path(db)
+        return cls(open_or_create(Path(root), loaded, db=place, database_url=database_url), model=loaded, device=device)
+
+    @property
+    def root(self) -> Path:
+        """The folder that the paths of hits are relative to."""
+        return self._index.info.root
+
+    @property
+    def db(self) -> Path:
+        """The index folder."""
+        return self._index.info.db
+
+    @property
+    def model(self) -> Model:
+        """The model that made the index, loaded on first use.
+
+        Raises:
+            ModelMismatchError: the model found under its name has other weights or settings.
+        """
+        with self._loading:
+            if self._loaded is None:
+                made_by = self._index.info.model
+                model = _load(made_by.name if self._given is None else self._given, self._device)
+                self._index.info.require(model.identity)
+                self._loaded = model
+            return self._loaded
+
+    def search(
+        self,
+        expression: str | None = None,
+        *,
+        image: FilePath | Image | Picture | None = None,
+        vector: FloatArray | None = None,
+        top: int = 10,
+        flat: bool = False,
+        min_score: float | None = None,
+        path_prefix: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        image_ids: Sequence[int] | None = None,
+        external_ids: Sequence[str] | None = None,
+    ) -> SearchResult:
+        """Ranked hits for an expression, an example picture or a query vector (exactly one of the three).
+
+        By default the ``top`` best *pictures*, each placed by its best instance and with at most five boxes, which
+        share the picture's ``rank``; with ``flat`` the ``top`` best instances.
+
+        Args:
+            expression: a description of one thing: ``"the red cup left of a laptop"``.
+            image: an example of the thing: a crop, as a file, a Pillow image or a ``Picture``.
+            vector: a query vector (D,) float32, for example from ``gallery.model.encode``.
+            top: how many pictures (or instances).
+            flat: rank instances, not pictures.
+            min_score: leave out instances scored lower.
+            path_prefix: only pictures whose path begins with it (``"holidays/"``).
+            after: only pictures taken then or later, by the camera's clock.
+            before: only pictures taken earlier than that.
+            image_ids: only these pictures.
+            external_ids: only the pictures with these ids of yours.
+
+        Raises:
+            UsageError: no query or several, an empty expression, ``top`` out of range.
+            ImageUnreadableError: ``image`` cannot be decoded.
+            ModelMismatchError: see ``model``.
+        """
+        query = self._query(expression, image, vector)
+        where = _filter(path_prefix, after, before, image_ids, external_ids)
+        with self._reading() as snapshot:
+            return Searcher(snapshot, self.model).search(query, top=top, flat=flat, where=where, min_score=min_score)
+
+    def like(
+        self,
+        instance_id: int,
+        *,
+        top: int = 10,
+        flat: bool = False,
+        min_score: float | None = None,
+        path_prefix: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        image_ids: Sequence[int] | None = None,
+        external_ids: Sequence[str] | None = None,
+    ) -> SearchResult:
+        """Ranked hits that look like an instance found before (``hit.instance_id``); no pixel is read.
+
+        The instance itself is one of them, and its score shows what the same thing would get. Options as in ``search``.
+
+        Raises:
+            InstanceGoneError: the instance's picture was changed or removed since.
+        """
+        import numpy as np
+
+        where = _filter(path_prefix, after, before, image_ids, external_ids)
+        with self._reading() as snapshot:
+            stored = snapshot.instances(np.array([instance_id], dtype=np.int64)).vectors[0]
+            query = self.model.as_query(stored)
+            return Searcher(snapshot, self.model).search(query, top=top, flat=flat, where=where, min_score=min_score)
+
+    def add(
+        self,
+        paths: Sequence[FilePath],
+        *,
+        progress: Progress | None = None,
+        external_ids: Mapping[str, str] | None = None,
+    ) -> IndexReport:
+        """What became of the given files and folders: new and changed pictures are looked at, unchanged ones are not.
+
+        Searches see the additions when this returns.
+
+        Args:
+            paths: files or folders under the gallery's root.
+            progress: told of every batch.
+            external_ids: your own id of a picture, by its path as it is given in ``paths``.
+
+        Raises:
+            RootMismatchError: a path outside the root.
+            IndexLockedError: another process is writing to this index.
+        """
+        raise NotImplementedError
+
+    def remove(self, paths: Sequence[FilePath]) -> int:
+        """How many pictures were taken out of the index; a folder stands for all pictures under it. No file is touched.
+
+        A removed picture that still lies in the gallery comes back when the gallery is indexed again.
+
+        Raises:
+            RootMismatchError: a path outside the root.
+            IndexLockedError: another process is writing to this index.
+        """
+        names = [self._name(path) for path in paths]
+        with self._writing, self._index.writer() as writer:
+            gone: set[str] = set()
+            for name in names:
+                gone.update(known for known in writer.known_files(name) if known == name or _under(known, name))
+            removed = writer.delete(sorted(gone))
+            if removed:
+                writer.commit()
+        self.refresh()
+        return removed
+
+    def info(self) -> GalleryInfo:
+        """What the index holds now."""
+        facts = self._index.info
+        with self._reading() as snapshot:
+            return GalleryInfo(
+                db=facts.db,
+                root=facts.root,
+                model=facts.model,
+                settings=facts.settings,
+                created_at=facts.created_at,
+                snapshot=snapshot.number,
+                images=snapshot.image_count,
+                instances=snapshot.instance_count,
+                failed=snapshot.failed_count,
+                bytes=folder_size(facts.db),
+            )
+
+    def refresh(self) -> int:
+        """The number of the newest snapshot; searches from now on use it. Every search does this by itself."""
+        return self._current.refresh()
+
+    def close(self) -> None:
+        """Let go of the index. Searches that run in other threads end undisturbed."""
+        self._current.close()
+        self._index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reading(self) -> AbstractContextManager[Snapshot]:
+        self._current.refresh()
+        return self._current.read()
+
+    def _query(
+        self, expression: str | None, image: FilePath | Image | Picture | None, vector: FloatArray | None
+    ) -> Query:
+        if sum(given is not None for given in (expression, image, vector)) != 1:
+            raise UsageError("search takes exactly one of an expression, an example image and a vector")
+        if expression is not None:
+            return expression
+        if vector is not None:
+            return vector
+        assert image is not None
+        return _picture(image, self.model.decode_side)
+
+    def _name(self, path: FilePath) -> str:
+        """The path relative to the root, as the index has it.
+
+        A relative path that is found below the working folder, and not below the root, is taken from there.
+        """
+        given = Path(path)
+        if not given.is_absolute():
+            here = given.absolute()
+            if (self.root / given).exists() or not here.exists() or not _within(here, self.root):
+                given = self.root / given
+            else:
+                given = here
+        # The folder is resolved, the name is not: a link inside the gallery is a picture of its own.
+        for candidate in (Path(os.path.normpath(given)), given.parent.resolve() / given.name, given.resolve()):
+            if _within(candidate, self.root):
+                return candidate.relative_to(self.root).as_posix()
+        raise RootMismatchError(self.db, self.root, given)
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files in a folder; files that vanish meanwhile are not counted."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += file.lstat().st_size if file.is_file() else 0
+    return total
+
+
+def _load(model: Model | str, device: str) -> Model:
+    if isinstance(model, str):
+        from reir.models import load_model
+
+        return load_model(model, device=device)
+    return model
+
+
+def _picture(image: FilePath | Image | Picture, decode_side: int) -> Picture:
+    """The example as a ``Picture``; transparent parts of a Pillow image become white."""
+    if isinstance(image, Picture):
+        return image
+    if isinstance(image, str | Path):
+        from reir.imaging import decode_picture
+
+        return decode_picture(Path(image), max_side=decode_side).picture
+    import numpy as np
+
+    return Picture(np.asarray(image.convert("RGB")), image.width, image.height)
+
+
+def _filter(
+    path_prefix: str | None,
+    after: datetime | None,
+    before: datetime | None,
+    image_ids: Sequence[int] | None,
+    external_ids: Sequence[str] | None,
+) -> ImageFilter | None:
+    conditions = (path_prefix, after, before, image_ids, external_ids)
+    if all(condition is None for condition in conditions):
+        return None
+    from reir.store import ImageFilter
+
+    return ImageFilter(*conditions)
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.is_relative_to(folder)
+
+
+def _under(name: str, folder: str) -> bool:
+    return folder == "." or name.startswith(folder.rstrip("/") + "/")
