@@ -58,17 +58,15 @@ def build_clare(config: ClareConfig, *, vocabulary_size: int | None = None) -> C
             margin=0.01 if config.box_update == "logit" else 0.0,
         ),
         decoder=Decoder(
-            layers=config.decoder_layers,
+            levels=config.decoder_levels,
             width=config.width,
             heads=config.heads,
-            levels=len(config.decoder_levels),
             points=config.points,
             feedforward=config.feedforward,
             update=update,
         ),
         encoder_levels=config.encoder_levels,
         proposal_levels=config.proposal_levels,
-        decoder_levels=config.decoder_levels,
     )
     more = MixOfRelationExperts(
         width=config.text_width,

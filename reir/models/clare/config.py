@@ -10,8 +10,7 @@ from typing import Literal
 class ClareConfig:
     """Every number that shapes a CLARE network. It is flattened by ``build_clare`` and enters no module.
 
-    ``encoder_levels``, ``proposal_levels`` and ``decoder_levels`` index the pyramid, finest level first. Levels finer
-    than the first encoder level get the encoder's context top-down, as in Mask2Former's pixel decoder.
+    Levels index the pyramid, finest first. Levels finer than the first encoder level get the encoder's context top-down, as in Mask2Former's pixel decoder.
     """
 
     vision: str
@@ -23,13 +22,13 @@ class ClareConfig:
     queries: int
     """M, object queries a picture."""
     encoder_layers: int
-    decoder_layers: int
     heads: int
     points: int
     feedforward: int
     encoder_levels: tuple[int, ...]
     proposal_levels: tuple[int, ...]
-    decoder_levels: tuple[int, ...]
+    decoder_levels: tuple[tuple[int, ...], ...]
+    """The levels that each decoder layer looks at; its length is the number of layers."""
     strides: tuple[int, ...]
     backbone_channels: tuple[int, ...] = ()
     box_update: Literal["logit", "relative"] = "logit"
@@ -57,7 +56,6 @@ TINY = ClareConfig(
     embedding=128,
     queries=20,
     encoder_layers=2,
-    decoder_layers=3,
     heads=5,
     points=4,
     feedforward=512,
@@ -65,7 +63,7 @@ TINY = ClareConfig(
     backbone_channels=(32, 48, 96, 192),
     encoder_levels=(2,),
     proposal_levels=(1,),
-    decoder_levels=(0, 1, 2),
+    decoder_levels=((1, 2), (1, 2), (0, 1, 2)),
     box_update="relative",
     query_content="memory",
     peaks_only=True,

@@ -30,18 +30,19 @@ class DecoderLayer(nn.Module):
         x: Tensor,
         positions: Tensor,
         references: Tensor,
-        memory: Tensor,
+        memory: Sequence[Tensor],
         shapes: Sequence[tuple[int, int]],
         *,
         query_mask: Tensor | None = None,
-        memory_padding: Tensor | None = None,
+        padding: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """(B, M, d) from queries ``x`` and ``positions`` (B, M, d) and ``references`` (B, M, 4) of the canvas.
 
-        ``query_mask`` (B, M) bool is True for real queries; ``memory`` (B, S, d), ``memory_padding`` (B, S) bool.
+        ``query_mask`` (B, M) bool is True for real queries; ``memory`` (B, H_l W_l, d) and ``padding`` (B, H_l W_l)
+        bool by level.
         """
         x = self.self_attention_norm(x + self.self_attention(x, positions=positions, key_mask=query_mask))
-        seen = self.cross_attention(x + positions, references, memory, shapes, memory_padding=memory_padding)
+        seen = self.cross_attention(x + positions, references, memory, shapes, padding=padding)
         x = self.cross_attention_norm(x + seen)
         result: Tensor = self.feedforward_norm(x + self.feedforward(x))
         return result
@@ -57,15 +58,18 @@ class Decoded:
 
 
 class Decoder(nn.Module):
-    """A stack of decoder layers with iterative box refinement; each layer has a box and an objectness head."""
+    """A stack of decoder layers with iterative box refinement; each layer has a box and an objectness head.
+
+    ``levels`` names, for each layer, the maps that it looks at. *Differs from Deformable DETR* where not all layers see
+    all maps: the finest map costs most and serves the last refinement.
+    """
 
     def __init__(
         self,
         *,
-        layers: int,
+        levels: Sequence[Sequence[int]],
         width: int,
         heads: int,
-        levels: int,
         points: int,
         feedforward: int,
         update: Callable[[Tensor, Tensor], Tensor],
@@ -73,32 +77,41 @@ class Decoder(nn.Module):
         super().__init__()
         self.update = update
         self.layers = nn.ModuleList(
-            DecoderLayer(width=width, heads=heads, levels=levels, points=points, feedforward=feedforward)
-            for _ in range(layers)
+            DecoderLayer(width=width, heads=heads, levels=len(seen), points=points, feedforward=feedforward)
+            for seen in levels
         )
-        self.box = nn.ModuleList(BoxHead(width=width) for _ in range(layers))
-        self.score = nn.ModuleList(nn.Linear(width, 1) for _ in range(layers))
+        self.levels = tuple(tuple(seen) for seen in levels)
+        self.box = nn.ModuleList(BoxHead(width=width) for _ in levels)
+        self.score = nn.ModuleList(nn.Linear(width, 1) for _ in levels)
 
     def forward(
         self,
         content: Tensor,
         positions: Tensor,
         references: Tensor,
-        memory: Tensor,
+        memory: Sequence[Tensor],
         shapes: Sequence[tuple[int, int]],
         *,
         extent: Tensor | None,
         query_mask: Tensor | None,
-        memory_padding: Tensor | None,
+        padding: Sequence[Tensor] | None,
     ) -> Decoded:
-        """Refined queries from ``content``, ``positions`` (B, M, d) and ``references`` (B, M, 4) of the picture."""
+        """Refined queries from ``content``, ``positions`` (B, M, d) and ``references`` (B, M, 4) of the picture.
+
+        ``memory``, ``shapes`` and ``padding`` are those of all levels.
+        """
         boxes, scores = [], []
         x = content
         scale = None if extent is None else torch.cat([extent, extent], -1)[:, None]
-        for layer, box, score in zip(self.layers, self.box, self.score, strict=True):
-            placed = references if scale is None else references * scale
+        for seen, layer, box, score in zip(self.levels, self.layers, self.box, self.score, strict=True):
             x = layer(
-                x, positions, placed, memory, shapes, query_mask=query_mask, memory_padding=memory_padding
+                x,
+                positions,
+                references if scale is None else references * scale,
+                [memory[level] for level in seen],
+                [shapes[level] for level in seen],
+                query_mask=query_mask,
+                padding=None if padding is None else [padding[level] for level in seen],
             )
             refined = self.update(references, box(x))
             boxes.append(refined)

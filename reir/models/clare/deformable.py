@@ -10,23 +10,58 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def sample_levels(value: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor) -> Tensor:
-    """(B, Q, h * c): for each head the weighted sum of bilinear samples of all levels; zero outside the maps.
+def sample_level(value: Tensor, shape: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
+    """(B, Q, h * c): for each head the weighted sum of P bilinear samples of one level; zero outside the map.
 
-    ``value`` (B, S, h, c) holds the levels (H_l, W_l) of ``shapes`` one after the other, row by row; ``locations``
-    (B, Q, h, L, P, 2) are x, y in [0, 1] of the canvas; ``weights`` (B, Q, h, L, P).
+    ``value`` (B, H W, h, c) is the level of ``shape`` (H, W) row by row; ``locations`` (B, Q, h, P, 2) float32 are
+    x, y in [0, 1] of the canvas; ``weights`` (B, Q, h, P) float32. Taken by ``gather_samples`` where the samples touch
+    fewer rows than there are, else by ``grid_samples``: the same sum.
     """
+    touched = 4 * locations.shape[1] * locations.shape[3]
+    sample = gather_samples if touched <= value.shape[1] else grid_samples
+    return sample(value, shape, locations, weights)
+
+
+def grid_samples(value: Tensor, shape: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
+    """``sample_level`` through ``grid_sample`` in float32; best for dense queries."""
     batch, _, heads, channels = value.shape
-    queries, levels, points = locations.shape[1], locations.shape[3], locations.shape[4]
-    grids = (2 * locations - 1).transpose(1, 2).flatten(0, 1)  # (B h, Q, L, P, 2)
-    maps = value.split([rows * columns for rows, columns in shapes], dim=1)
-    samples = []
-    for level, (rows, columns) in enumerate(shapes):
-        plane = maps[level].permute(0, 2, 3, 1).reshape(batch * heads, channels, rows, columns)
-        samples.append(F.grid_sample(plane, grids[:, :, level], padding_mode="zeros", align_corners=False))
-    flat = weights.transpose(1, 2).reshape(batch * heads, 1, queries, levels * points)
-    result = (torch.cat(samples, dim=-1) * flat).sum(-1)  # (B h, c, Q)
-    return result.view(batch, heads * channels, queries).transpose(1, 2)
+    queries, points = locations.shape[1], locations.shape[3]
+    grid = (2 * locations - 1).transpose(1, 2).flatten(0, 1)  # (B h, Q, P, 2)
+    plane = value.float().permute(0, 2, 3, 1).reshape(batch * heads, channels, *shape)
+    samples = F.grid_sample(plane, grid, padding_mode="zeros", align_corners=False)  # (B h, c, Q, P)
+    share = weights.transpose(1, 2).reshape(batch * heads, queries, points, 1)
+    result = samples.permute(0, 2, 1, 3) @ share  # (B h, Q, c, 1)
+    return result.view(batch, heads, queries, channels).transpose(1, 2).flatten(2)
+
+
+def gather_samples(value: Tensor, shape: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
+    """``sample_level`` by gathering the four corners of each point; best for a few queries over a large map.
+
+    The value is read in place and in its own type: no float32 copy of the finest map, no transposition.
+    """
+    batch, positions, heads, channels = value.shape
+    rows, columns = shape
+    device = value.device
+    size = torch.tensor([columns, rows], dtype=torch.float32, device=device)
+    place = locations * size - 0.5
+    corner = place.detach().floor()
+    fraction = place - corner
+    first = (torch.arange(batch, device=device) * positions)[:, None, None, None]
+    head = torch.arange(heads, device=device)[:, None]
+    index, share = [], []
+    for down in (0, 1):
+        for right in (0, 1):
+            at = corner + torch.tensor([right, down], dtype=torch.float32, device=device)
+            inside = ((at >= 0) & (at < size)).all(-1)
+            cell = torch.minimum(at.clamp(min=0), size - 1).long()
+            index.append((first + cell[..., 1] * columns + cell[..., 0]) * heads + head)
+            x = fraction[..., 0] if right else 1 - fraction[..., 0]
+            y = fraction[..., 1] if down else 1 - fraction[..., 1]
+            share.append(x * y * inside * weights)
+    rows_of = torch.stack(index, -1).flatten(3)  # (B, Q, h, 4 P)
+    shares = torch.stack(share, -1).flatten(3).to(value.dtype)
+    picked = value.reshape(-1, channels).index_select(0, rows_of.flatten()).view(*rows_of.shape, channels)
+    return (shares[..., None, :] @ picked).flatten(2)
 
 
 class DeformableAttention(nn.Module):
@@ -63,32 +98,34 @@ class DeformableAttention(nn.Module):
         self,
         queries: Tensor,
         references: Tensor,
-        memory: Tensor,
+        memory: Sequence[Tensor],
         shapes: Sequence[tuple[int, int]],
         *,
-        memory_padding: Tensor | None = None,
+        padding: Sequence[Tensor] | None = None,
     ) -> Tensor:
-        """(B, Q, d) from ``queries`` (B, Q, d), ``memory`` (B, S, d) and ``memory_padding`` (B, S) bool.
+        """(B, Q, d) from ``queries`` (B, Q, d) and the levels ``memory`` (B, H_l W_l, d) of ``shapes`` (H_l, W_l).
 
         ``references`` (B, Q, 2) points, or (B, Q, 4) boxes in centre form; both relative to the canvas. Around a point
-        the offsets are in cells of each level, around a box in half box sizes over P.
+        the offsets are in cells of each level, around a box in half box sizes over P. ``padding`` (B, H_l W_l) bool.
         """
         batch, count, width = queries.shape
-        value = self.value_proj(memory)
-        if memory_padding is not None:
-            value = value.masked_fill(memory_padding[..., None], 0.0)
-        value = value.view(batch, -1, self.heads, width // self.heads)
         offsets = self.sampling_offsets(queries).view(batch, count, self.heads, self.levels, self.points, 2)
         weights = self.attention_weights(queries).view(batch, count, self.heads, self.levels * self.points)
         weights = weights.float().softmax(-1).view(batch, count, self.heads, self.levels, self.points)
-        centres = references[:, :, None, None, None, :2].float()
-        if references.shape[-1] == 2:
-            cells = torch.tensor([[columns, rows] for rows, columns in shapes], device=queries.device)
-            locations = centres + offsets / cells[:, None, :]
-        else:
-            locations = centres + offsets / self.points * references[:, :, None, None, None, 2:] * 0.5
-        # Sampling runs in float32: bilinear weights in bfloat16 would move boxes by pixels.
-        with torch.autocast(queries.device.type, enabled=False):
-            sampled = sample_levels(value.float(), shapes, locations.float(), weights)
-        result: Tensor = self.output_proj(sampled)
+        total: Tensor | None = None
+        for level, (tokens, shape) in enumerate(zip(memory, shapes, strict=True)):
+            value = self.value_proj(tokens)
+            if padding is not None:
+                value = value.masked_fill(padding[level][..., None], 0.0)
+            if references.shape[-1] == 2:
+                reach = torch.tensor([1.0 / shape[1], 1.0 / shape[0]], device=queries.device)
+            else:
+                reach = references[:, :, None, None, 2:] * (0.5 / self.points)
+            # Places are float32: in bfloat16 they would be off by pixels.
+            locations = references[:, :, None, None, :2].float() + offsets[:, :, :, level].float() * reach
+            with torch.autocast(queries.device.type, enabled=False):
+                value = value.view(batch, -1, self.heads, width // self.heads)
+                part = sample_level(value, shape, locations, weights[:, :, :, level])
+            total = part if total is None else total + part
+        result: Tensor = self.output_proj(total)
         return result

@@ -28,12 +28,11 @@ class EncoderLayer(nn.Module):
         positions: Tensor,
         references: Tensor,
         shapes: Sequence[tuple[int, int]],
-        padding: Tensor | None,
+        padding: Sequence[Tensor] | None,
     ) -> Tensor:
-        """(B, S, d) from ``x`` (B, S, d); ``references`` (B, S, 2); ``padding`` (B, S) bool."""
-        x = self.attention_norm(
-            x + self.attention(x + positions, references, x, shapes, memory_padding=padding)
-        )
+        """(B, S, d) from ``x`` (B, S, d); ``references`` (B, S, 2); ``padding`` (B, H_l W_l) bool for each level."""
+        levels = x.split([rows * columns for rows, columns in shapes], dim=1)
+        x = self.attention_norm(x + self.attention(x + positions, references, levels, shapes, padding=padding))
         result: Tensor = self.feedforward_norm(x + self.feedforward(x))
         return result
 
@@ -50,9 +49,9 @@ class Encoder(nn.Module):
         self.level_code = nn.Parameter(torch.randn(levels, width) * 0.02)
 
     def forward(
-        self, x: Tensor, shapes: Sequence[tuple[int, int]], *, extent: Tensor | None, padding: Tensor | None
+        self, x: Tensor, shapes: Sequence[tuple[int, int]], *, extent: Tensor | None, padding: Sequence[Tensor] | None
     ) -> Tensor:
-        """(B, S, d) from ``x`` (B, S, d), ``extent`` (B, 2) and ``padding`` (B, S); None means no padding."""
+        """(B, S, d) from ``x`` (B, S, d), ``extent`` (B, 2), ``padding`` (B, H_l W_l) by level; None: no padding."""
         batch, _, width = x.shape
         centres = level_centres(shapes, x.device)[None]  # (1, S, 2) of the canvas
         relative = centres if extent is None else centres / extent[:, None]

@@ -90,7 +90,9 @@ class ProposalHead(nn.Module):
         centres = level_centres(shapes, device)[None]
         if extent is not None:
             centres = centres / extent[:, None]
-        sides = torch.cat([centres.new_full((r * c, 2), self.anchor * 2.0**level) for level, (r, c) in enumerate(shapes)])
+        sides = torch.cat(
+            [centres.new_full((r * c, 2), self.anchor * 2.0**level) for level, (r, c) in enumerate(shapes)]
+        )
         return torch.cat([centres, sides.expand(centres.shape[0], -1, -1)], dim=-1)
 
     def forward(

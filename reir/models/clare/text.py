@@ -35,9 +35,7 @@ class TextEncoder(nn.Module):
         self.tokens = nn.Embedding(vocabulary, width)
         self.places = nn.Parameter(torch.randn(max_tokens, width) * 0.02)
         nn.init.normal_(self.tokens.weight, std=0.05)
-        self.layers = nn.ModuleList(
-            TextLayer(width=width, heads=heads, feedforward=feedforward) for _ in range(layers)
-        )
+        self.layers = nn.ModuleList(TextLayer(width=width, heads=heads, feedforward=feedforward) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.width = width
 

@@ -37,7 +37,6 @@ class VisualBranch(nn.Module):
         decoder: Decoder,
         encoder_levels: Sequence[int],
         proposal_levels: Sequence[int],
-        decoder_levels: Sequence[int],
     ) -> None:
         super().__init__()
         first = min(encoder_levels)
@@ -45,7 +44,7 @@ class VisualBranch(nn.Module):
             raise ValueError(f"the encoder takes the coarsest levels, got {encoder_levels} of {len(strides)}")
         self.strides = tuple(strides)
         self.first_encoded = first
-        self.proposal_levels, self.decoder_levels = tuple(proposal_levels), tuple(decoder_levels)
+        self.proposal_levels = tuple(proposal_levels)
         self.backbone = backbone
         self.projections = nn.ModuleList(
             Projection(channels=count, width=width, norm=level >= first) for level, count in enumerate(channels)
@@ -62,30 +61,31 @@ class VisualBranch(nn.Module):
         images, padding = self._fit(images, padding)
         canvas = images.shape[-2:]
         extent = None if padding is None else picture_extent(padding)
-        masks = [None if padding is None else level_padding(padding, stride) for stride in self.strides]
+        masks = None if padding is None else [level_padding(padding, stride) for stride in self.strides]
 
         planes = self.backbone(images, padding)
         shapes = [(int(plane.shape[2]), int(plane.shape[3])) for plane in planes]
         levels = [project(plane) for project, plane in zip(self.projections, planes, strict=True)]
         levels = self._encode(levels, shapes, extent, masks)
 
+        flat = None if masks is None else [mask.flatten(1) for mask in masks]
         chosen = [shapes[level] for level in self.proposal_levels]
         proposals = self.proposals(
             torch.cat([levels[level] for level in self.proposal_levels], 1),
             chosen,
             extent=extent,
-            padding=_flat_padding(masks, self.proposal_levels),
+            padding=None if flat is None else torch.cat([flat[level] for level in self.proposal_levels], 1),
         )
         query_mask = None if padding is None else proposals.valid.gather(1, proposals.selected)
         decoded = self.decoder(
             proposals.content,
             proposals.positions,
             proposals.references,
-            torch.cat([levels[level] for level in self.decoder_levels], 1),
-            [shapes[level] for level in self.decoder_levels],
+            levels,
+            shapes,
             extent=extent,
             query_mask=query_mask,
-            memory_padding=_flat_padding(masks, self.decoder_levels),
+            padding=flat,
         )
         objectness = decoded.objectness
         if query_mask is not None:
@@ -127,7 +127,7 @@ class VisualBranch(nn.Module):
         levels: list[Tensor],
         shapes: list[tuple[int, int]],
         extent: Tensor | None,
-        masks: list[Tensor | None],
+        masks: list[Tensor] | None,
     ) -> list[Tensor]:
         """All levels as tokens (B, S_l, d): the coarse ones through the encoder, then down to the finer ones."""
         first = self.first_encoded
@@ -136,20 +136,13 @@ class VisualBranch(nn.Module):
             torch.cat(levels[first:], 1),
             shapes[first:],
             extent=extent,
-            padding=_flat_padding(masks, tuple(coarse)),
+            padding=None if masks is None else [masks[level].flatten(1) for level in coarse],
         )
         result = levels[:first] + list(encoded.split([shapes[level][0] * shapes[level][1] for level in coarse], dim=1))
         for level in reversed(range(first)):
-            mask = masks[level]
-            keep = None if mask is None else (~mask)[:, None].to(result[level].dtype)
+            keep = None if masks is None else (~masks[level])[:, None].to(result[level].dtype)
             plane = self.top_down[level](
                 to_plane(result[level], shapes[level]), to_plane(result[level + 1], shapes[level + 1]), keep
             )
             result[level] = to_tokens(plane)
         return result
-
-
-def _flat_padding(masks: Sequence[Tensor | None], levels: Sequence[int]) -> Tensor | None:
-    """(B, S) bool of the given levels one after the other, or None without padding."""
-    parts = [mask.flatten(1) for mask in (masks[level] for level in levels) if mask is not None]
-    return torch.cat(parts, 1) if parts else None
