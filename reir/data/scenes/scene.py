@@ -39,7 +39,8 @@ class SceneObject:
 @dataclass(frozen=True, slots=True)
 class Camera:
     """What the photograph adds: blur (sigma in pixels at a 640-pixel picture), sensor noise (sigma, 8-bit levels),
-    exposure (gain), warmth (red over blue gain) and JPEG quality."""
+    exposure (gain), warmth (red over blue gain) and JPEG quality.
+    """
 
     blur: float = 0.0
     noise: float = 0.0

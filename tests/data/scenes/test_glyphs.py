@@ -14,7 +14,7 @@ def test_the_font_has_a_tight_colour_glyph_of_every_noun():
         pixels = glyph(noun.name)
         assert 40 <= max(pixels.shape[:2]) <= 136, noun.name
         alpha = pixels[..., 3] >= glyphs.TIGHT_ALPHA
-        assert alpha[0].any() and alpha[-1].any() and alpha[:, 0].any() and alpha[:, -1].any(), noun.name
+        assert all(edge.any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1])), noun.name
 
 
 def test_no_two_glyphs_look_alike_even_in_one_colour():
