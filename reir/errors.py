@@ -34,7 +34,9 @@ class IndexDamagedError(ReirError):
     def __init__(self, path: Path, cause: str) -> None:
         self.path = path
         self.cause = cause
-        super().__init__(f"index file {path} is damaged ({cause}). Look with: reir doctor; mend with: reir doctor --repair")
+        super().__init__(
+            f"index file {path} is damaged ({cause}). Look with: reir doctor; mend with: reir doctor --repair"
+        )
 
 
 class IndexLockedError(ReirError):
@@ -52,7 +54,8 @@ class RootMismatchError(ReirError):
     def __init__(self, db: Path, root: Path, path: Path) -> None:
         self.db, self.root, self.path = db, root, path
         super().__init__(
-            f"index {db} belongs to {root}, and {path} lies outside it. Give that folder an index of its own: reir index {path}"
+            f"index {db} belongs to {root}, and {path} lies outside it. "
+            f"Give that folder an index of its own: reir index {path}"
         )
 
 
@@ -83,7 +86,9 @@ class InstanceGoneError(ReirError):
 
     def __init__(self, instance_id: int) -> None:
         self.instance_id = instance_id
-        super().__init__(f"instance {instance_id} is gone: its picture was changed or removed. Search again for its new id")
+        super().__init__(
+            f"instance {instance_id} is gone: its picture was changed or removed. Search again for its new id"
+        )
 
 
 class MissingPackageError(ReirError):
@@ -100,6 +105,19 @@ class ImageUnreadableError(ReirError):
     def __init__(self, path: Path | str, cause: str) -> None:
         self.path, self.cause = path, cause
         super().__init__(f"{path}: {cause}")
+
+
+class PicturesMissingError(ReirError):
+    """Pictures of a data set that an index lacks or could not read; ``missing`` holds (file name, cause)."""
+
+    def __init__(self, db: Path, root: Path, missing: list[tuple[str, str]]) -> None:
+        self.db, self.root, self.missing = db, root, missing
+        some = "".join(f"\n  {name}: {cause}" for name, cause in missing[:5])
+        more = f"\n  and {len(missing) - 5} more" if len(missing) > 5 else ""
+        super().__init__(
+            f"index {db} lacks {len(missing)} pictures of the data set:{some}{more}\n"
+            f"Index them with: reir index {root} --db {db}"
+        )
 
 
 class DatasetError(ReirError):

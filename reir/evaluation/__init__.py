@@ -1,1 +1,21 @@
-"""TODO docstring by the room owner."""
+"""How well a model finds what a data set's expressions describe, measured over an index.
+
+The call, as ``reir eval`` makes it::
+
+    dataset = load_dataset("demo")                    # reir.data: a JSON file or a name; images=DIR for its pictures
+    with Index.open(db).snapshot() as snapshot:       # an index of dataset.images_root, or of a folder around it
+        evaluation = evaluate(snapshot, model, dataset, protocol="both", ks=(1, 5, 10), ious=(0.5, 0.7, 0.9))
+    print(json.dumps(evaluation.to_json()))           # --json: the object of the contract
+    print(format_report(evaluation))                  # otherwise: a table for the terminal
+
+``progress`` is called as ``progress(phase, done, total)`` with phases "encoding", "placing" (queries) and "scanning"
+(instances). Errors are :class:`~reir.errors.ReirError`: a wrong option (UsageError), another model than the index's
+(ModelMismatchError), pictures of the data set that the index lacks (PicturesMissingError). The gallery is the whole
+index; ``evaluation.warnings`` says so when it holds pictures that the data set does not list.
+"""
+
+from reir.evaluation.evaluate import Progress, evaluate
+from reir.evaluation.report import format_report
+from reir.evaluation.result import Evaluation, Figures
+
+__all__ = ["Evaluation", "Figures", "Progress", "evaluate", "format_report"]

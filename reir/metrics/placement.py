@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from reir.geometry import iou_matrix
 from reir.metrics.scores import exact_scores
-from reir.types import Array, FloatArray, IntArray
+from reir.types import Array, IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Truth:
     """
 
     image_ids: IntArray
-    boxes: FloatArray
+    boxes: Array
 
     def __post_init__(self) -> None:
         if len(self.image_ids) == 0 or self.boxes.shape != (len(self.image_ids), 4):

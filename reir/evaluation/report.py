@@ -1,0 +1,93 @@
+"""An evaluation as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from reir.evaluation.result import Evaluation, Figures
+
+_TITLES = {
+    "official": "BoxRecall@k, official (the best instance of the right picture)",
+    "any": "BoxRecall@k, any (a right box among the first k)",
+}
+
+
+def format_report(evaluation: Evaluation) -> str:
+    """Plain text of several lines: shares in percent with their 95% intervals."""
+    overall = evaluation.overall
+    sections = [
+        [
+            f"{evaluation.dataset}: {overall.queries:,} expressions, {evaluation.images:,} pictures, "
+            f"{evaluation.instances:,} instances",
+            f"model {evaluation.model} ({evaluation.fingerprint[:12]}), 95% bootstrap intervals over expressions",
+        ],
+        *(_recall(overall, protocol, evaluation.ks) for protocol in _TITLES if protocol in overall.shares),
+        _other(overall, evaluation.ks),
+        _breakdown("kind", evaluation.by_kind, evaluation),
+        _breakdown(f"size ({evaluation.size_rule})", evaluation.by_size, evaluation),
+        _ambiguous(evaluation),
+        ["  ".join(f"{name.replace('_', ' ')} {value:,.2f} ms" for name, value in evaluation.timings_ms.items())],
+        [f"note: {warning}" for warning in evaluation.warnings],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _recall(figures: Figures, protocol: str, ks: Sequence[int]) -> list[str]:
+    by_iou = figures.shares[protocol]["box_recall"]
+    rows = [[f"IoU > {iou}", *(_cell(figures, protocol, "box_recall", iou, str(k)) for k in ks)] for iou in by_iou]
+    return _table([_TITLES[protocol], *(f"@{k}" for k in ks)], rows)
+
+
+def _other(figures: Figures, ks: Sequence[int]) -> list[str]:
+    rows = [["image Recall@k", *(_cell(figures, "image_recall", str(k)) for k in ks)]]
+    rows.append(["Precision@0.5 in the right picture", _cell(figures, "precision_at_0.5")])
+    return _table(["", *(f"@{k}" for k in ks)], rows)
+
+
+def _breakdown(what: str, groups: Mapping[str, Figures], evaluation: Evaluation) -> list[str]:
+    if not groups:
+        return []
+    iou, protocols = f"{evaluation.ious[0]:g}", [name for name in _TITLES if name in evaluation.overall.shares]
+    header = [f"by {what}", "queries", *(f"{name} @{k}" for name in protocols for k in evaluation.ks), "Precision@0.5"]
+    rows = []
+    for name, figures in groups.items():
+        recalls = [_percent(figures.shares[p]["box_recall"][iou][str(k)]) for p in protocols for k in evaluation.ks]
+        rows.append([name, f"{figures.queries:,}", *recalls, _percent(figures.shares["precision_at_0.5"])])
+    lines = _table(header, rows)
+    return [f"{lines[0]}   (BoxRecall at IoU > {iou})", *lines[1:]]
+
+
+def _ambiguous(evaluation: Evaluation) -> list[str]:
+    if evaluation.ambiguous is None:
+        return []
+    title = f"{evaluation.ambiguous.queries:,} ambiguous expressions, apart from all above"
+    return [title, *_recall(evaluation.ambiguous, "any", evaluation.ks)]
+
+
+def _cell(figures: Figures, *path: str) -> str:
+    share, interval = _at(figures.shares, path), _at(figures.intervals, path)
+    return f"{_percent(share)} [{_percent(interval[0])}, {_percent(interval[1])}]"
+
+
+def _at(tree: Mapping[str, Any], path: Iterable[str]) -> Any:
+    value: Any = tree
+    for name in path:
+        value = value[name]
+    return value
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines if column < len(line)) for column in range(len(header))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=False))
+        ).rstrip()
+        for line in lines
+    ]
