@@ -1,0 +1,40 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from reir.geometry.masks import decode_rle, encode_rle
+
+
+@given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=24)))
+def test_a_mask_survives_encoding_as_json(mask):
+    rle = json.loads(json.dumps(encode_rle(mask)))
+    assert rle["size"] == list(mask.shape)
+    assert np.array_equal(decode_rle(rle), mask)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=8))
+def test_uncompressed_run_lengths_go_down_the_columns(counts):
+    total = sum(counts)
+    if total == 0:
+        return
+    flat = np.concatenate([np.full(count, index % 2 == 1) for index, count in enumerate(counts)])
+    for width in (1, total):
+        expected = flat.reshape((total // width, width), order="F")
+        assert np.array_equal(decode_rle({"size": list(expected.shape), "counts": counts}), expected)
+
+
+def test_a_known_mask_gives_the_known_text():
+    # 2 x 3, only the middle column set: runs 2, 2, 2 down the columns.
+    mask = np.array([[0, 1, 0], [0, 1, 0]], dtype=bool)
+    assert encode_rle(mask) == {"size": [2, 3], "counts": "222"}
+
+
+def test_wrong_masks_and_runs_are_refused():
+    with pytest.raises(ValueError, match=r"\(4,\)"):
+        encode_rle(np.zeros(4, dtype=bool))
+    with pytest.raises(ValueError, match="add up to 3"):
+        decode_rle({"size": [2, 3], "counts": [1, 2]})
