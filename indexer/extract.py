@@ -1,0 +1,66 @@
+"""Batches of decoded pictures through the model, a picture that it cannot take costing no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from reir.protocols import Model
+from reir.types import Instances, Picture
+
+
+class Extractor:
+    """Instances of pictures, by a model that is asked for when the first batch is full.
+
+    Args:
+        model: the model.
+        max_instances: instances kept of a picture, best objectness first.
+    """
+
+    def __init__(self, model: Model, *, max_instances: int) -> None:
+        self._model = model
+        self._max_instances = max_instances
+        self._worked = False
+
+    def extract(self, pictures: Sequence[Picture]) -> list[Instances | str]:
+        """The instances of each picture, or why the model could not take it.
+
+        If the model fails on a batch, its pictures are tried one by one. If it has never worked and works on none of
+        them, the fault is not the pictures', and its error is raised.
+        """
+        try:
+            return list(self._checked(self._model.extract, pictures))
+        except Exception as error:
+            results: list[Instances | str] = [_cause(error)]
+            if len(pictures) > 1:
+                results = [self._single(picture) for picture in pictures]
+            if not self._worked:
+                raise
+            return results
+
+    def _single(self, picture: Picture) -> Instances | str:
+        try:
+            return self._checked(self._model.extract, [picture])[0]
+        except Exception as error:  # Becomes the cause of this picture's row.
+            return _cause(error)
+
+    def _checked(
+        self, extract: Callable[[Sequence[Picture]], list[Instances]], pictures: Sequence[Picture]
+    ) -> list[Instances]:
+        results = extract(pictures)
+        if len(results) != len(pictures):
+            raise ValueError(f"the model gave {len(results)} results for {len(pictures)} pictures")
+        kept = [self._best(instances) for instances in results]
+        self._worked = True
+        return kept
+
+    def _best(self, instances: Instances) -> Instances:
+        if len(instances) <= self._max_instances:
+            return instances
+        order = np.argsort(-instances.objectness, kind="stable")[: self._max_instances]
+        return Instances(instances.boxes[order], instances.objectness[order], instances.vectors[order])
+
+
+def _cause(error: Exception) -> str:
+    return f"the model failed on it: {' '.join(str(error).split())[:200] or type(error).__name__}"
