@@ -7,6 +7,9 @@ from typing import Any
 
 from reir.evaluation.result import Evaluation, Figures
 
+_FIRST_COLUMN = 14
+_SIZES = {"dataset": "size as the data set says", "coco": "size as COCO counts areas"}
+
 _TITLES = {
     "official": "BoxRecall@k, official (the best instance of the right picture)",
     "any": "BoxRecall@k, any (a right box among the first k)",
@@ -25,7 +28,7 @@ def format_report(evaluation: Evaluation) -> str:
         *(_recall(overall, protocol, evaluation.ks) for protocol in _TITLES if protocol in overall.shares),
         _other(overall, evaluation.ks),
         _breakdown("kind", evaluation.by_kind, evaluation),
-        _breakdown(f"size ({evaluation.size_rule})", evaluation.by_size, evaluation),
+        _breakdown(_SIZES[evaluation.size_rule], evaluation.by_size, evaluation),
         _ambiguous(evaluation),
         ["  ".join(f"{name.replace('_', ' ')} {value:,.2f} ms" for name, value in evaluation.timings_ms.items())],
         [f"note: {warning}" for warning in evaluation.warnings],
@@ -36,32 +39,31 @@ def format_report(evaluation: Evaluation) -> str:
 def _recall(figures: Figures, protocol: str, ks: Sequence[int]) -> list[str]:
     by_iou = figures.shares[protocol]["box_recall"]
     rows = [[f"IoU > {iou}", *(_cell(figures, protocol, "box_recall", iou, str(k)) for k in ks)] for iou in by_iou]
-    return _table([_TITLES[protocol], *(f"@{k}" for k in ks)], rows)
+    return [_TITLES[protocol], *_table(["", *(f"@{k}" for k in ks)], rows)]
 
 
 def _other(figures: Figures, ks: Sequence[int]) -> list[str]:
     rows = [["image Recall@k", *(_cell(figures, "image_recall", str(k)) for k in ks)]]
-    rows.append(["Precision@0.5 in the right picture", _cell(figures, "precision_at_0.5")])
-    return _table(["", *(f"@{k}" for k in ks)], rows)
+    precision = f"Precision@0.5 inside the right picture  {_cell(figures, 'precision_at_0.5')}"
+    return [*_table(["", *(f"@{k}" for k in ks)], rows), precision]
 
 
 def _breakdown(what: str, groups: Mapping[str, Figures], evaluation: Evaluation) -> list[str]:
     if not groups:
         return []
     iou, protocols = f"{evaluation.ious[0]:g}", [name for name in _TITLES if name in evaluation.overall.shares]
-    header = [f"by {what}", "queries", *(f"{name} @{k}" for name in protocols for k in evaluation.ks), "Precision@0.5"]
+    header = ["", "queries", *(f"{name} @{k}" for name in protocols for k in evaluation.ks), "Precision@0.5"]
     rows = []
     for name, figures in groups.items():
         recalls = [_percent(figures.shares[p]["box_recall"][iou][str(k)]) for p in protocols for k in evaluation.ks]
         rows.append([name, f"{figures.queries:,}", *recalls, _percent(figures.shares["precision_at_0.5"])])
-    lines = _table(header, rows)
-    return [f"{lines[0]}   (BoxRecall at IoU > {iou})", *lines[1:]]
+    return [f"By {what}, BoxRecall@k at IoU > {iou}", *_table(header, rows)]
 
 
 def _ambiguous(evaluation: Evaluation) -> list[str]:
     if evaluation.ambiguous is None:
         return []
-    title = f"{evaluation.ambiguous.queries:,} ambiguous expressions, apart from all above"
+    title = f"Ambiguous expressions, apart from all above: {evaluation.ambiguous.queries:,}"
     return [title, *_recall(evaluation.ambiguous, "any", evaluation.ks)]
 
 
@@ -83,11 +85,6 @@ def _percent(share: float) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines if column < len(line)) for column in range(len(header))]
-    return [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=False))
-        ).rstrip()
-        for line in lines
-    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths[0] = max(widths[0], _FIRST_COLUMN)
+    return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]

@@ -13,12 +13,12 @@ def test_shows_every_figure_with_its_interval(tmp_path):
     lines = report(tmp_path, ks=(1, 2)).splitlines()
     assert lines[0] == "painted: 4 expressions, 3 pictures, 12 instances"
     row = next(line for line in lines if line.startswith("IoU > 0.9"))
-    assert row.split("  ")[-2].startswith("25.0 [0.0, ")
-    assert any(line.startswith("Precision@0.5 in the right picture") and "75.0 [" in line for line in lines)
+    assert "  25.0 [0.0, 75.0]  " in row
+    assert any(line.startswith("Precision@0.5 inside the right picture") and "75.0 [" in line for line in lines)
     assert next(line for line in lines if line.startswith("two ")).split() == [
         "two", "2", "0.0", "100.0", "0.0", "100.0", "100.0"
     ]  # fmt: skip
-    assert "1 ambiguous expressions, apart from all above" in lines
+    assert "Ambiguous expressions, apart from all above: 1" in lines
     assert max(map(len, lines)) <= 120
 
 
