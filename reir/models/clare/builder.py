@@ -23,8 +23,8 @@ def build_clare(config: ClareConfig, *, vocabulary_size: int | None = None) -> C
     """
     if vocabulary_size is None:
         raise ValueError("the small text encoder needs vocabulary_size, got None")
-    backbone: nn.Module = ConvBackbone(channels=config.backbone_channels)
-    channels = config.backbone_channels[1:]
+    backbone: nn.Module = ConvBackbone(channels=config.backbone_channels, blocks=config.backbone_blocks)
+    channels = config.backbone_channels
     text: nn.Module = TextEncoder(
         vocabulary=vocabulary_size,
         max_tokens=config.max_tokens,

@@ -10,7 +10,7 @@ from typing import Literal
 class ClareConfig:
     """Every number that shapes a CLARE network. It is flattened by ``build_clare`` and enters no module.
 
-    Levels index the pyramid, finest first. Levels finer than the first encoder level get the encoder's context top-down, as in Mask2Former's pixel decoder.
+    Levels index the pyramid, finest first.
     """
 
     vision: str
@@ -31,6 +31,7 @@ class ClareConfig:
     """The levels that each decoder layer looks at; its length is the number of layers."""
     strides: tuple[int, ...]
     backbone_channels: tuple[int, ...] = ()
+    backbone_blocks: tuple[int, ...] = ()
     box_update: Literal["logit", "relative"] = "logit"
     query_content: Literal["proposal", "memory"] = "proposal"
     peaks_only: bool = False
@@ -55,12 +56,13 @@ TINY = ClareConfig(
     width=160,
     embedding=128,
     queries=20,
-    encoder_layers=2,
+    encoder_layers=1,
     heads=5,
     points=4,
     feedforward=512,
     strides=(4, 8, 16),
-    backbone_channels=(32, 48, 96, 192),
+    backbone_channels=(48, 96, 192),
+    backbone_blocks=(1, 1, 1),
     encoder_levels=(2,),
     proposal_levels=(1,),
     decoder_levels=((1, 2), (1, 2), (0, 1, 2)),

@@ -5,8 +5,6 @@ Norms act on single positions, never over a plane, so that padding cannot leak i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -38,17 +36,15 @@ class Projection(nn.Module):
 
 
 class TopDown(nn.Module):
-    """Adds a coarser map to a finer one, at the finer one's resolution (Mask2Former's pixel decoder)."""
+    """Adds a coarser map to a finer one, at the finer one's resolution, and smooths the sum (Mask2Former, FPN)."""
 
-    def __init__(self, *, width: int, smooth: bool) -> None:
+    def __init__(self, *, width: int) -> None:
         super().__init__()
-        self.smooth = ConvNorm(inputs=width, outputs=width) if smooth else None
+        self.smooth = ConvNorm(inputs=width, outputs=width)
 
     def forward(self, fine: Tensor, coarse: Tensor, keep: Tensor | None) -> Tensor:
         """Plane (B, d, H, W) from ``fine`` of that shape and ``coarse`` (B, d, h, w); ``keep`` 0 on padding."""
         fused = fine + F.interpolate(coarse, size=fine.shape[-2:], mode="nearest")
         if keep is not None:
             fused = fused * keep
-        if self.smooth is not None:
-            fused = fused + F.relu(self.smooth(fused))
-        return fused
+        return fused + F.relu(self.smooth(fused))

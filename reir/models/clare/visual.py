@@ -21,7 +21,8 @@ class VisualBranch(nn.Module):
     """Backbone, pyramid, deformable encoder, two-stage selection, decoder, projection to the shared space.
 
     ``backbone`` maps (B, 3, H, W) and padding to planes with ``channels`` at ``strides``. Level indices are those of
-    the planes, finest first; ``encoder_levels`` are the coarsest ones.
+    the planes, finest first; ``encoder_levels`` are the coarsest ones. Finer levels that give proposals get the
+    encoder's context top-down; still finer ones are the projected backbone maps.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class VisualBranch(nn.Module):
         self.projections = nn.ModuleList(
             Projection(channels=count, width=width, norm=level >= first) for level, count in enumerate(channels)
         )
-        self.top_down = nn.ModuleList(TopDown(width=width, smooth=level in proposal_levels) for level in range(first))
+        self.top_down = nn.ModuleList(TopDown(width=width) for level in range(first) if level in proposal_levels)
         self.encoder = encoder
         self.proposals = proposals
         self.decoder = decoder
@@ -139,9 +140,10 @@ class VisualBranch(nn.Module):
             padding=None if masks is None else [masks[level].flatten(1) for level in coarse],
         )
         result = levels[:first] + list(encoded.split([shapes[level][0] * shapes[level][1] for level in coarse], dim=1))
-        for level in reversed(range(first)):
+        fused = [level for level in range(first) if level in self.proposal_levels]
+        for level, top_down in reversed(list(zip(fused, self.top_down, strict=True))):
             keep = None if masks is None else (~masks[level])[:, None].to(result[level].dtype)
-            plane = self.top_down[level](
+            plane = top_down(
                 to_plane(result[level], shapes[level]), to_plane(result[level + 1], shapes[level + 1]), keep
             )
             result[level] = to_tokens(plane)
