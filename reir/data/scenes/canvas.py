@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,6 +29,14 @@ def scaled(colour: Colour, gain: float) -> Colour:
     """The colour brightened (gain > 1) or darkened (gain < 1)."""
     r, g, b = (min(value * gain, 255.0) for value in colour)
     return r, g, b
+
+
+def choose(rng: np.random.Generator, colours: tuple[Colour, ...], spread: float = 10.0) -> Colour:
+    """One of the colours, moved a little: ``spread`` levels in brightness, less in hue."""
+    r, g, b = colours[int(rng.integers(len(colours)))]
+    brightness = rng.normal(0, spread)
+    dr, dg, db = brightness + rng.normal(0, 0.4 * spread, 3)
+    return min(max(r + dr, 0), 255), min(max(g + dg, 0), 255), min(max(b + db, 0), 255)
 
 
 def _ink(colour: Colour) -> tuple[int, int, int]:
@@ -109,3 +118,13 @@ class Canvas:
                 np.minimum(strip, 255.0, out=strip)
                 pixels[start : start + rows] = strip
         return pixels
+
+
+def mottle(
+    rng: np.random.Generator, canvas: Canvas, band: tuple[float, float], cell: tuple[float, float], amount: float
+) -> None:
+    """Uneven light on the band between two heights: patches of ``cell`` (width, height) scene units."""
+    rows, columns = (
+        max(2, math.ceil(length / side)) for length, side in ((band[1] - band[0], cell[1]), (canvas.w, cell[0]))
+    )
+    canvas.light(rng.normal(0.0, amount, (rows, columns)), *band)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from reir.data.scenes.canvas import Canvas, Colour, mix, scaled
+from reir.data.scenes.canvas import Canvas, Colour, choose, mix, mottle, scaled
 from reir.data.scenes.perspective import Floor
 
 WALLS: tuple[Colour, ...] = (
@@ -38,19 +37,6 @@ TILES: tuple[Colour, ...] = (
     (172, 180, 190),
     (204, 196, 184),
 )
-
-
-def choose(rng: np.random.Generator, colours: tuple[Colour, ...], spread: float = 10.0) -> Colour:
-    """One of the colours, moved a little: ``spread`` levels in brightness, less in hue."""
-    r, g, b = colours[int(rng.integers(len(colours)))]
-    brightness = rng.normal(0, spread)
-    dr, dg, db = brightness + rng.normal(0, 0.4 * spread, 3)
-    return min(max(r + dr, 0), 255), min(max(g + dg, 0), 255), min(max(b + db, 0), 255)
-
-
-def mottle(rng: np.random.Generator, rows: int, columns: int, amount: float) -> npt.NDArray[np.float64]:
-    """A grid (rows, columns) of smooth random changes for ``Canvas.light``."""
-    return rng.normal(0.0, amount, (rows, columns))
 
 
 def _side_light(rng: np.random.Generator, canvas: Canvas) -> None:
@@ -178,7 +164,7 @@ def room(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
     else:
         carpet = scaled(choose(rng, WALLS, 14), 0.78)
         canvas.gradient(edge, canvas.h, scaled(carpet, 0.92), scaled(carpet, 1.04))
-        canvas.light(mottle(rng, 14, 40, 0.03), edge, canvas.h)
+        mottle(rng, canvas, (edge, canvas.h), (0.03, 0.03), 0.03)
     if rng.random() < 0.45:
         _rug(rng, canvas, floor)
     board = scaled(mix(wall, (240, 238, 232), 0.7), 1.0)
@@ -187,7 +173,7 @@ def room(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
     canvas.rectangle(0, edge - 0.005, canvas.w, edge + 0.004, scaled(wall, 0.5))
     canvas.light([[0.0], [-0.02], [-0.12]], edge - 0.3 * canvas.h, edge)
     canvas.light([[-0.14], [0.0], [0.04]], edge, canvas.h)
-    canvas.light(mottle(rng, 5, 7, 0.015), 0, canvas.h)
+    mottle(rng, canvas, (0, canvas.h), (0.17, 0.16), 0.015)
     _side_light(rng, canvas)
 
 
@@ -225,7 +211,7 @@ def bathroom(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
     canvas.rectangle(0, edge - 0.004, canvas.w, edge + 0.004, scaled(tile, 0.55))
     canvas.light([[-0.12], [0.02], [0.04]], edge, canvas.h)
     canvas.light([[0.0], [-0.08]], edge - 0.2 * canvas.h, edge)
-    canvas.light(mottle(rng, 4, 6, 0.02), 0, canvas.h)
+    mottle(rng, canvas, (0, canvas.h), (0.2, 0.2), 0.02)
     _side_light(rng, canvas)
 
 
@@ -236,7 +222,7 @@ def table(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
     canvas.gradient(0, edge, wall, scaled(wall, 0.9))
     blobs = np.zeros((5, 9))
     for _ in range(5):
-        blobs[int(rng.integers(5)), int(rng.integers(9))] = rng.uniform(-0.25, 0.2)
+        blobs[int(rng.integers(5)), int(rng.integers(9))] = rng.uniform(-0.16, 0.14)
     canvas.light(blobs, 0, edge)
     floor = _floor(rng, canvas, edge, (0.3, 0.7))
     surface = rng.integers(3)
@@ -262,7 +248,7 @@ def table(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
                 canvas.line([(0, (y0 + y1) / 2), (canvas.w, (y0 + y1) / 2)], (y1 - y0) * 0.5, scaled(wood, 0.86))
     canvas.rectangle(0, edge - 0.003, canvas.w, edge + 0.006, scaled(wood, 1.22))
     canvas.rectangle(0, edge - 0.012, canvas.w, edge - 0.003, scaled(wall, 0.72))
-    canvas.light(mottle(rng, 9, 5, 0.025), edge, canvas.h)
+    mottle(rng, canvas, (edge, canvas.h), (0.25, 0.055), 0.025)
     canvas.light([[-0.08], [0.0], [0.05]], edge, canvas.h)
     _side_light(rng, canvas)
 
@@ -283,7 +269,7 @@ def kitchen(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
         choose(rng, ((176, 176, 178), (150, 146, 142), (196, 188, 178), (118, 122, 128), (172, 146, 118))), 1.0
     )
     canvas.gradient(edge, front, scaled(stone, 0.92), scaled(stone, 1.06))
-    canvas.light(mottle(rng, 16, 40, 0.03), edge, front)
+    mottle(rng, canvas, (edge, front), (0.03, 0.025), 0.03)
     canvas.rectangle(0, edge - 0.004, canvas.w, edge + 0.004, scaled(tile, 0.6))
     canvas.rectangle(0, front, canvas.w, front + 0.01, scaled(stone, 1.2))
     canvas.gradient(front + 0.01, canvas.h, scaled(stone, 0.7), scaled(stone, 0.55))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reir.data.scenes.canvas import Canvas, Colour, Point, mix, scaled
-from reir.data.scenes.indoor import choose, mottle
+from reir.data.scenes.canvas import Canvas, Colour, Point, choose, mix, mottle, scaled
 from reir.data.scenes.perspective import Floor
 
 SKIES: tuple[tuple[Colour, Colour], ...] = (
@@ -72,8 +71,8 @@ def _tufts(rng: np.random.Generator, canvas: Canvas, top: float, colour: Colour,
 
 def _grass(rng: np.random.Generator, canvas: Canvas, top: float, colour: Colour) -> None:
     canvas.gradient(top, canvas.h, mix(scaled(colour, 1.02), (190, 200, 170), 0.25), scaled(colour, 0.92))
-    canvas.light(mottle(rng, 10, 14, 0.035), top, canvas.h)
-    canvas.light(mottle(rng, 34, 30, 0.03), top, canvas.h)
+    mottle(rng, canvas, (top, canvas.h), (0.09, 0.045), 0.035)
+    mottle(rng, canvas, (top, canvas.h), (0.04, 0.014), 0.03)
     _tufts(rng, canvas, top, colour, 46)
 
 
@@ -111,8 +110,8 @@ def beach(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
     for drop, colour in ((0.035, scaled(sand, 0.86)), (0.006, (238, 242, 240)), (-0.004, scaled(sea, 1.16))):
         curve = [(float(a), float(b + drop)) for a, b in zip(x, shore, strict=True)]
         canvas.polygon([(0.0, edge - 0.002), *curve, (canvas.w, edge - 0.002)], colour)
-    canvas.light(mottle(rng, 12, 10, 0.03), edge + 0.05, canvas.h)
-    canvas.light(mottle(rng, 36, 40, 0.022), edge + 0.05, canvas.h)
+    mottle(rng, canvas, (edge + 0.05, canvas.h), (0.12, 0.035), 0.03)
+    mottle(rng, canvas, (edge + 0.05, canvas.h), (0.03, 0.013), 0.022)
 
 
 def snow(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
@@ -133,7 +132,7 @@ def snow(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
         thick = 0.01 + 0.05 * depth
         canvas.polygon([*crest, *[(a, b + thick) for a, b in reversed(crest)]], scaled(white, rng.uniform(0.93, 0.97)))
         canvas.polygon([*crest, *[(a, b + thick * 0.3) for a, b in reversed(crest)]], scaled(white, 1.04))
-    canvas.light(mottle(rng, 10, 10, 0.018), edge, canvas.h)
+    mottle(rng, canvas, (edge, canvas.h), (0.12, 0.05), 0.018)
 
 
 def yard(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
@@ -141,15 +140,15 @@ def yard(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
     edge = horizon * canvas.h
     _, low = _sky(rng, canvas, edge)
     green = choose(rng, ((124, 148, 92), (134, 152, 100), (112, 140, 98)), 7)
+    top = edge - rng.uniform(0.16, 0.26)
     if rng.random() < 0.6:
         hedge = mix(scaled(green, 0.72), low, 0.12)
-        top = edge * rng.uniform(0.25, 0.5)
+        crown = top - rng.uniform(0.03, 0.1)
         for x in np.arange(-0.05, canvas.w + 0.1, 0.07).tolist():
-            canvas.ellipse(x, top + rng.uniform(0, 0.03), 0.07, 0.06, scaled(hedge, rng.uniform(0.94, 1.08)))
-        canvas.gradient(top + 0.03, edge, hedge, scaled(hedge, 0.85))
-        canvas.light(mottle(rng, 14, 26, 0.04), top, edge)
+            canvas.ellipse(x, crown + rng.uniform(0, 0.03), 0.07, 0.06, scaled(hedge, rng.uniform(0.94, 1.08)))
+        canvas.gradient(crown + 0.03, edge, hedge, scaled(hedge, 0.85))
+        mottle(rng, canvas, (crown, top), (0.047, 0.02), 0.04)
     wood = choose(rng, ((168, 150, 130), (150, 142, 136), (186, 176, 160), (140, 120, 102)), 8)
-    top = edge - rng.uniform(0.16, 0.26)
     wide, gap = rng.uniform(0.04, 0.065), rng.uniform(0.004, 0.012)
     for y in (top + 0.04, edge - 0.05):
         canvas.rectangle(0, y, canvas.w, y + 0.018, scaled(wood, 0.72))
@@ -225,5 +224,5 @@ def street(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
     while x < canvas.w * 1.2:
         canvas.polygon(floor.strip(x, x + dash, lane, lane + thick), mix(asphalt, (232, 230, 220), 0.7))
         x += dash * 1.9
-    canvas.light(mottle(rng, 12, 26, 0.025), kerb, canvas.h)
+    mottle(rng, canvas, (kerb, canvas.h), (0.047, 0.03), 0.025)
     canvas.light([[-0.1], [0.0], [0.0]], edge, kerb)

@@ -83,7 +83,7 @@ def recoloured(noun: str, colour: str) -> npt.NDArray[np.uint8]:
     value = _shading(noun)[..., None]
     tinted = np.where(value < 0.5, dark + (base - dark) * (value * 2.0), base + (light - base) * (value * 2.0 - 1.0))
     if colour in RIM:
-        share = 0.85 * _rim(noun)[..., None]
+        share = 0.65 * _rim(noun)[..., None]
         tinted += (np.array(RIM[colour], dtype=np.float32) - tinted) * share
     picture = np.empty_like(pixels)
     picture[..., :3] = np.rint(tinted)
