@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
-import reir
+import reir.errors
 from reir.errors import ReirError
 from reir.indexer.decode_worker import Answer, Task, perform, receive_answer, send_task
 
@@ -195,7 +195,7 @@ class _Process:
         self.hung = False
         self.epitaph = ""
         self._messages: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
-        package = Path(reir.__file__).parent.parent
+        package = Path(reir.errors.__file__).parents[1]
         path = os.pathsep.join(part for part in (str(package), os.environ.get("PYTHONPATH", "")) if part)
         self.popen = subprocess.Popen(
             [sys.executable, "-P", "-c", "from reir.indexer.decode_worker import main; main()"],
