@@ -1,1 +1,16 @@
-"""TODO docstring by the room owner."""
+"""Data: readers of expression files, and the emoji world that makes them (``scenes``, ``layout``, ``expressions``)."""
+
+from reir.data.coco import load_dataset
+from reir.data.dataset import Dataset, DatasetImage, Query, Target
+from reir.data.registry import DatasetEntry, find_dataset, registered_datasets
+
+__all__ = [
+    "Dataset",
+    "DatasetEntry",
+    "DatasetImage",
+    "Query",
+    "Target",
+    "find_dataset",
+    "load_dataset",
+    "registered_datasets",
+]
