@@ -13,7 +13,7 @@ from reir.store import FileFacts, Index
 from reir.types import Picture
 from tests.grid_colour_model import GridColourModel
 
-SIDE = 80
+SIDE = 64
 
 # Each picture is two by two cells of one colour: top left, top right, bottom left, bottom right.
 PAINTED = {
@@ -22,7 +22,7 @@ PAINTED = {
     "three.png": [(0, 0, 0), (0, 0, 0), (0, 0, 0), (10, 0, 200)],
 }
 
-TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT = [0, 0, 40, 40], [40, 0, 40, 40], [0, 40, 40, 40], [40, 40, 40, 40]
+TOP_LEFT, BOTTOM_LEFT, BOTTOM_RIGHT = [0, 0, 32, 32], [0, 32, 32, 32], [32, 32, 32, 32]
 
 
 def annotations() -> list[dict]:
@@ -30,7 +30,7 @@ def annotations() -> list[dict]:
         # Found first: the reddest cell of all.
         {"id": 1, "image_id": 1, "bbox": TOP_LEFT, "expressions": ["red thing"], "expression_kinds": ["one"]},
         # One other green is greener (picture one), so it stands second; IoU 0.75 fails above 0.7 only.
-        {"id": 2, "image_id": 2, "bbox": [40, 0, 40, 30], "expressions": ["green"], "expression_kinds": ["two"]},
+        {"id": 2, "image_id": 2, "bbox": [32, 0, 32, 24], "expressions": ["green"], "expression_kinds": ["two"]},
         # The bluest cell of picture three is right, and picture one's is bluer.
         {"id": 3, "image_id": 3, "bbox": BOTTOM_RIGHT, "expressions": ["the blue"], "expression_kinds": ["two"]},
         # The box is where the model sees blue, and the words say red: wrong in the picture.

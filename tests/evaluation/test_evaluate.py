@@ -96,7 +96,7 @@ def test_the_json_is_the_contract(snapshot, model, dataset):
 def test_sizes_are_the_data_sets_or_else_those_of_coco(snapshot, model, tmp_path):
     record = evaluate(snapshot, model, write_dataset(tmp_path)).to_json()
     assert record["size_rule"] == "coco"
-    assert {size: figures["queries"] for size, figures in record["by_size"].items()} == {"medium": 4}
+    assert {size: figures["queries"] for size, figures in record["by_size"].items()} == {"small": 1, "medium": 3}
     sized = [{**annotation, "size": "small" if i else "large"} for i, annotation in enumerate(annotations())]
     record = evaluate(snapshot, model, write_dataset(tmp_path, annotations=sized)).to_json()
     assert record["size_rule"] == "dataset"
@@ -163,12 +163,12 @@ def test_pictures_with_the_same_content_share_their_instances(tmp_path, model):
     """A copy of a true picture adds no instances, and an expression for the copy is found through them."""
     index = make_index(tmp_path / "images", tmp_path / "db", model)
     with index.writer() as writer:
-        writer.add_duplicate(FileFacts("copy.png", size=1, mtime_ns=9, content_hash="0", width=80, height=80), 1)
+        writer.add_duplicate(FileFacts("copy.png", size=1, mtime_ns=9, content_hash="0", width=64, height=64), 1)
         writer.commit()
     names = [*PAINTED, "copy.png"]
-    images = [{"id": i, "file_name": name, "width": 80, "height": 80} for i, name in enumerate(names, 1)]
+    images = [{"id": i, "file_name": name, "width": 64, "height": 64} for i, name in enumerate(names, 1)]
     moved = [{**target, "image_id": 4} if target["image_id"] == 1 else target for target in annotations()]
-    targets = [*moved, {"id": 9, "image_id": 1, "bbox": [0, 0, 40, 40]}]
+    targets = [*moved, {"id": 9, "image_id": 1, "bbox": [0, 0, 32, 32]}]
     ambiguous = [*AMBIGUOUS, {"expression": "red", "annotation_ids": [1, 9]}]
     data = write_dataset(tmp_path, images=images, annotations=targets, ambiguous=ambiguous)
     with index.snapshot() as snapshot:
@@ -206,7 +206,7 @@ def test_a_picture_without_instances_is_never_found(tmp_path, model, dataset):
     index = make_index(tmp_path / "images", tmp_path / "db", model)
     nothing = Instances(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 3), np.float32))
     with index.writer() as writer:
-        writer.add(FileFacts("one.png", size=2, mtime_ns=50, content_hash="x", width=80, height=80), nothing)
+        writer.add(FileFacts("one.png", size=2, mtime_ns=50, content_hash="x", width=64, height=64), nothing)
         writer.commit()
     with index.snapshot() as snapshot:
         record = evaluate(snapshot, model, dataset).to_json()
