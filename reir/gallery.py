@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
@@ -124,8 +123,8 @@ class Gallery:
         from reir.indexer import open_or_create
 
         loaded = _load(model, device)
-        place = None if db is None else Path(db)
-        return cls(open_or_create(Path(root), loaded, db=place, database_url=database_url), model=loaded, device=device)
+        index = open_or_create(Path(root), loaded, db=None if db is None else Path(db), database_url=database_url)
+        return cls(index, model=loaded, device=device)
 
     @property
     def root(self) -> Path:
@@ -243,7 +242,16 @@ class Gallery:
             RootMismatchError: a path outside the root.
             IndexLockedError: another process is writing to this index.
         """
-        raise NotImplementedError
+        from reir.indexer import IndexOptions, run_index
+
+        options = IndexOptions(
+            paths=[self.root / self._name(path) for path in paths],
+            external_ids={self._name(path): name for path, name in (external_ids or {}).items()},
+        )
+        with self._writing:
+            report = run_index(self._index, lambda: self.model, options, progress=progress)
+        self.refresh()
+        return report
 
     def remove(self, paths: Sequence[FilePath]) -> int:
         """How many pictures were taken out of the index; a folder stands for all pictures under it. No file is touched.
@@ -320,18 +328,14 @@ class Gallery:
 
         A relative path that is found below the working folder, and not below the root, is taken from there.
         """
+        from reir.indexer.scope import relative_path
+
         given = Path(path)
-        if not given.is_absolute():
-            here = given.absolute()
-            if (self.root / given).exists() or not here.exists() or not _within(here, self.root):
-                given = self.root / given
-            else:
-                given = here
-        # The folder is resolved, the name is not: a link inside the gallery is a picture of its own.
-        for candidate in (Path(os.path.normpath(given)), given.parent.resolve() / given.name, given.resolve()):
-            if _within(candidate, self.root):
-                return candidate.relative_to(self.root).as_posix()
-        raise RootMismatchError(self.db, self.root, given)
+        here = not (self.root / given).exists() and given.exists()
+        name = relative_path(self.root, given if here else self.root / given)
+        if name is None:
+            raise RootMismatchError(self.db, self.root, given)
+        return name
 
 
 def folder_size(folder: Path) -> int:
@@ -379,9 +383,5 @@ def _filter(
     return ImageFilter(*conditions)
 
 
-def _within(path: Path, folder: Path) -> bool:
-    return path.is_relative_to(folder)
-
-
 def _under(name: str, folder: str) -> bool:
-    return folder == "." or name.startswith(folder.rstrip("/") + "/")
+    return not folder or name.startswith(f"{folder}/")

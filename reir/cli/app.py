@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reir.cli import models, search, training, upkeep
+from reir.cli import demo, evaluation, indexing, models, search, training, upkeep
 from reir.cli.arguments import spread_numbers
 from reir.cli.failure import report
 
@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (search, upkeep, training):
+for group in (indexing, search, upkeep, evaluation, training, demo):
     group.register(app)
 app.add_typer(models.app, name="models")
 

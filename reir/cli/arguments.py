@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class DeviceName(StrEnum):
+    """Where a model runs; ``auto`` is the GPU where there is one."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
 
 Db = Annotated[
     Path | None,
@@ -21,14 +31,11 @@ Db = Annotated[
 DatabaseUrl = Annotated[
     str | None, typer.Option("--database-url", envvar="REIR_DATABASE_URL", metavar="URL", hidden=True)
 ]
-ModelName = Annotated[str, typer.Option("--model", metavar="NAME", help="Model; see: reir models list.")]
 IndexModelName = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME", show_default=False, help="Model; by default the one that made the index."),
 ]
-Device = Annotated[
-    str, typer.Option("--device", envvar="REIR_DEVICE", metavar="auto|cpu|cuda", help="Where the model runs.")
-]
+Device = Annotated[DeviceName, typer.Option("--device", envvar="REIR_DEVICE", help="Where the model runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _TAKES_NUMBERS = ("--k", "--iou")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reir.evaluation import Progress as EvaluationProgress
     from reir.indexer import Progress, ProgressState
 
 
@@ -34,6 +35,25 @@ def print_json(record: Mapping[str, Any]) -> None:
 @contextmanager
 def progress_bar() -> Iterator[Progress | None]:
     """A progress function that draws a bar with images/s and time left on stderr; None where that is no terminal."""
+    with _bar() as tell:
+        if tell is None:
+            yield None
+        else:
+            yield lambda state: tell(state.phase, state.done, state.total, _facts(state))
+
+
+@contextmanager
+def phase_bar() -> Iterator[EvaluationProgress | None]:
+    """A progress function for evaluations that draws a bar on stderr; None where that is no terminal."""
+    with _bar() as tell:
+        if tell is None:
+            yield None
+        else:
+            yield lambda phase, done, total: tell(phase, done, total, f"{done:,}/{total:,}")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int | None, str], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
@@ -41,19 +61,17 @@ def progress_bar() -> Iterator[Progress | None]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
     columns = (
-        SpinnerColumn(finished_text="[green]✓"),
+        SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=32),
         TaskProgressColumn(),
         TextColumn("{task.fields[facts]}", style="dim"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking", total=None, facts="")
-
-        def draw(state: ProgressState) -> None:
-            bar.update(task, description=state.phase, total=state.total, completed=state.done, facts=_facts(state))
-
-        yield draw
+        task = bar.add_task("", total=None, facts="")
+        yield lambda phase, done, total, facts: bar.update(
+            task, description=phase, completed=done, total=total, facts=facts
+        )
 
 
 def _facts(state: ProgressState) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reir.cli.arguments import DatabaseUrl, Db, Device, IndexModelName, Json
+from reir.cli.arguments import DatabaseUrl, Db, Device, DeviceName, IndexModelName, Json
 from reir.errors import UsageError
 
 _EXAMPLES = """\b
@@ -70,7 +70,7 @@ def search(
     ] = None,
     db: Db = None,
     model: IndexModelName = None,
-    device: Device = "auto",
+    device: Device = DeviceName.auto,
     database_url: DatabaseUrl = None,
 ) -> None:
     """Find the thing you describe in an indexed gallery.

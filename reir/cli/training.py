@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reir.cli.arguments import Device
+from reir.cli.arguments import Device, DeviceName
 
 _EXAMPLES = """\b
 Examples:
@@ -35,7 +35,7 @@ def train(
     smoke: Annotated[bool, typer.Option("--smoke", help="The same run, everything small: a minute.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that make batches.")] = 1,
-    device: Device = "auto",
+    device: Device = DeviceName.auto,
 ) -> None:
     """Train a model.
 

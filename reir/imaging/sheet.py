@@ -27,7 +27,9 @@ _WARNING_INK: Colour = (120, 72, 0)
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One place of the ranking: the picture (None if its file cannot be read now), its marks and its caption."""
+    """One place of the sheet: the picture (None if its file cannot be read now), its marks, a caption of at most two
+    lines (a path, or an expression) and a short note beside it.
+    """
 
     rank: int
     picture: Picture | None
@@ -113,7 +115,12 @@ def _draw_panel(sheet: Image.Image, canvas: ImageDraw.ImageDraw, panel: Panel, c
     note_width = int(canvas.textlength(panel.note, font=font(18)))
     canvas.text((x + CELL_WIDTH - 14, baseline), panel.note, font=font(18), fill=_SOFT_INK, anchor="rm")
     room_for_caption = x + CELL_WIDTH - 14 - note_width - 14 - left
-    canvas.text((left, baseline), _elided(panel.caption, 17, room_for_caption), font=font(17), fill=_INK, anchor="lm")
+    lines = _broken(panel.caption, 17, room_for_caption)
+    if len(lines) > 2:
+        lines = [lines[0], _elided(" ".join(lines[1:]), 17, room_for_caption)]
+    for number, line in enumerate(lines):
+        middle = baseline + round((number - (len(lines) - 1) / 2) * 21)
+        canvas.text((left, middle), line, font=font(17), fill=_INK, anchor="lm")
 
 
 def _fitted(picture: Picture, room: tuple[int, int]) -> Picture:

@@ -1,0 +1,183 @@
+"""``reir index``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reir.cli.arguments import DatabaseUrl, Device, DeviceName, Json
+
+if TYPE_CHECKING:
+    from reir.indexer import IndexOptions, IndexReport, Progress
+    from reir.protocols import Model
+
+_EXAMPLES = """\b
+Examples:
+  reir index ~/Pictures
+  reir index ~/Pictures/2024 --exclude-dir trash
+  reir index ~/Pictures --dry-run"""
+
+_FAILURES_SHOWN = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=_EXAMPLES)(index)
+
+
+def index(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder of pictures, or a part of an indexed one.")],
+    db: Annotated[
+        Path | None,
+        typer.Option(
+            "--db", envvar="REIR_DB", metavar="DIR", show_default=False, help="Index folder; by default PATH/.reir."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            show_default=False,
+            help="Model (see: reir models list); by default the index's own, for a new index the best there is.",
+        ),
+    ] = None,
+    max_instances: Annotated[
+        int | None,
+        typer.Option(
+            "--max-instances", metavar="N", min=1, show_default=False, help="Objects kept of a picture; 30 by default."
+        ),
+    ] = None,
+    exclude_dir: Annotated[
+        list[str] | None,
+        typer.Option("--exclude-dir", metavar="D", show_default=False, help="Leave out folders of this name or path."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            envvar="REIR_WORKERS",
+            metavar="N",
+            min=1,
+            show_default=False,
+            help="Decoding processes; by default one a core.",
+        ),
+    ] = None,
+    device: Device = DeviceName.auto,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Look at every picture again, if asked with another model or setting.")
+    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare contents, not only sizes and times.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Forget vanished pictures even if the folder or most of them are gone.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    json_output: Json = False,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Look at every new or changed picture of a folder once, and store the objects seen.
+
+    The index goes to PATH/.reir. Run it again after adding, changing or deleting pictures: only those are looked at.
+    Exit code 3: done, but some pictures could not be read (reir doctor lists them).
+    """
+    from reir.cli.console import print_json, progress_bar, warn
+    from reir.indexer import IndexOptions
+
+    options = IndexOptions(
+        paths=[path],
+        exclude_dirs=tuple(exclude_dir or ()),
+        workers=workers,
+        max_instances=max_instances,
+        verify=verify,
+        prune=prune,
+        dry_run=dry_run,
+        rebuild=rebuild,
+    )
+    with progress_bar() as progress:
+        report, facts = _bring_up_to_date(path, options, progress, db, database_url, model, device)
+    warn(report.messages)
+    if json_output:
+        print_json({**facts, **report.to_json()})
+    else:
+        _print_report(report, facts)
+    if report.interrupted:
+        raise typer.Exit(130)
+    raise typer.Exit(3 if report.failed or report.failed_before else 0)
+
+
+def _bring_up_to_date(
+    path: Path,
+    options: IndexOptions,
+    progress: Progress | None,
+    db: Path | None,
+    database_url: str | None,
+    model_name: str | None,
+    device: str,
+) -> tuple[IndexReport, dict[str, str | None]]:
+    """The report of the run, and which index it was about."""
+    from reir.cli.console import warn
+    from reir.cli.remake import needs_remake, remake
+    from reir.indexer import open_existing, open_or_create, rehearse, run_index
+    from reir.indexer.location import new_location
+
+    index = open_existing(path, db=db, database_url=database_url)
+
+    @cache
+    def load() -> Model:
+        from reir.models import load_model
+
+        made_by = index.info.model.name if index is not None else "auto"
+        model = load_model(model_name or made_by, device=device)
+        warn([model.notice] if model.notice else [])
+        return model
+
+    if index is None:
+        location = new_location(path.resolve())
+        if db is None and location.message:
+            warn([location.message])
+        if options.dry_run and path.is_dir():
+            report = rehearse(path.resolve(), None, replace(options, paths=None), progress=progress)
+            return report, {"root": str(path.resolve()), "db": str(db or location.db), "model": None}
+        index = open_or_create(path, load, db=db, max_instances=options.max_instances, database_url=database_url)
+    facts: dict[str, str | None] = {"root": str(index.info.root), "db": str(index.db), "model": index.info.model.name}
+    if options.rebuild and not options.dry_run:
+        model = load()
+        if needs_remake(index, model, options):
+            facts["model"] = model.identity.name
+            return remake(index, model, options, progress=progress), facts
+    elif model_name is not None and not options.dry_run:
+        index.info.require(load().identity)
+    return run_index(index, load, options, progress=progress), facts
+
+
+def _print_report(report: IndexReport, facts: Mapping[str, str | None]) -> None:
+    from reir.cli.console import duration, note
+
+    counts = {
+        "new": report.new,
+        "changed": report.changed,
+        "moved": report.moved,
+        "copies": report.duplicates,
+        "removed": report.deleted,
+        "unchanged": report.unchanged,
+        "unreadable": len(report.failed) + report.failed_before,
+    }
+    told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "no pictures"
+    if report.dry_run:
+        print(f"would index {facts['root']}: {told}")
+        return
+    print(f"indexed {facts['root']}: {told}")
+    if report.new or report.changed:
+        pace = f"{duration(report.seconds)}, {report.images_per_second:,.0f} images/s"
+        note(f"{report.instances:,} objects in {pace}; index {facts['db']}")
+    for path, cause in report.failed[:_FAILURES_SHOWN]:
+        note(f"unreadable: {path}: {cause}")
+    if len(report.failed) > _FAILURES_SHOWN:
+        note(f"and {len(report.failed) - _FAILURES_SHOWN:,} more; list them with: reir doctor")
+    if report.interrupted:
+        note("stopped; what was done is kept, and the next run goes on from there")
