@@ -19,7 +19,8 @@ class IndexOptions:
         paths: folders or files under the root, absolute or from the working folder; only these are brought up to date.
             None, or the root itself, means everything.
         exclude_dirs: folders to leave out, by name or by path relative to the root.
-        workers: decoding processes; by default one for each usable core.
+        workers: decoding processes; by default one for each usable core. 0: pictures are decoded in this process, which
+            starts sooner and ends with the first picture that crashes the decoder.
         max_instances: instances kept of a picture, best objectness first. None: as the index was made (30 for a new
             one). It is one of the settings of an index: another number is refused.
         verify: hash every file, also those whose size and time have not changed.
@@ -49,8 +50,8 @@ class IndexOptions:
         for name in ("batch", "commit_pictures"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.workers is not None and self.workers < 1:
-            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if self.workers is not None and self.workers < 0:
+            raise ValueError(f"workers must be at least 0, got {self.workers}")
         if self.max_instances is not None and self.max_instances < 1:
             raise ValueError(f"max_instances must be at least 1, got {self.max_instances}")
 

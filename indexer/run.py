@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,12 +165,10 @@ class _Run:
         self._meter.failed = len(self._report.failed)
         contents = KnownContents(known, plan)
         if plan.candidates:
-            workers = min(self._options.workers or _usable_cores(), len(plan.candidates))
             tasks = make_tasks(
                 plan.candidates, known, os.fspath(self._root), max_side=self._max_side(), rebuild=self._options.rebuild
             )
-            window = 2 * self._options.batch + 2 * workers
-            with DecodePool(tasks, workers=workers, window=window) as answers:
+            with self._decoding(tasks, len(plan.candidates)) as answers:
                 for answer in answers:
                     self._take(plan.candidates[answer.number], answer, contents)
                     self._handled += 1
@@ -179,6 +178,14 @@ class _Run:
         self._flush()
         self._forget(plan)
         self._meter.enter("saving")
+
+    def _decoding(self, tasks: Iterable[Task], count: int) -> AbstractContextManager[Iterable[Answer]]:
+        workers = _usable_cores() if self._options.workers is None else self._options.workers
+        if workers == 0:
+            return nullcontext(map(perform, tasks))
+        # Two batches: one that the model has in hand, one that is being filled.
+        window = 2 * self._options.batch + 2 * workers
+        return DecodePool(tasks, workers=min(workers, count), window=window)
 
     def _max_side(self) -> int:
         if self._model is None:
