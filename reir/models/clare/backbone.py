@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,9 +50,7 @@ class ConvBackbone(nn.Module):
     def __init__(self, *, channels: Sequence[int], blocks: Sequence[int]) -> None:
         super().__init__()
         stem = ConvNorm(inputs=3, outputs=channels[0], kernel=6, stride=4)
-        self.downs = nn.ModuleList(
-            [stem, *(ConvNorm(inputs=i, outputs=o, stride=2) for i, o in zip(channels, channels[1:], strict=False))]
-        )
+        self.downs = nn.ModuleList([stem, *(ConvNorm(inputs=i, outputs=o, stride=2) for i, o in pairwise(channels))])
         self.stages = nn.ModuleList(
             nn.ModuleList(ResidualBlock(channels=width) for _ in range(count))
             for width, count in zip(channels, blocks, strict=True)

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from reir.errors import UsageError
-from reir.models.clare.config import ClareConfig
 from reir.models.clare.builder import build_clare
+from reir.models.clare.config import ClareConfig
 from reir.models.clare.network import Clare
 from reir.text import WordTokenizer
 
@@ -32,7 +32,8 @@ def file_sha256(path: Path) -> str:
 
 def network_config(values: dict[str, Any]) -> ClareConfig:
     """The network's sizes from their JSON form (lists become tuples)."""
-    return ClareConfig(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return ClareConfig(**fields)
 
 
 def load_network(folder: Path, config: dict[str, Any]) -> Clare:
