@@ -55,6 +55,7 @@ def build_clare(config: ClareConfig, *, vocabulary_size: int | None = None) -> C
             content_from_memory=config.query_content == "memory",
             peaks_only=config.peaks_only,
             anchor=config.anchor,
+            square=config.box_update == "relative",
             margin=0.01 if config.box_update == "logit" else 0.0,
         ),
         decoder=Decoder(

@@ -69,10 +69,11 @@ class ProposalHead(nn.Module):
         content_from_memory: bool,
         peaks_only: bool,
         anchor: float,
+        square: bool,
         margin: float,
     ) -> None:
         super().__init__()
-        self.queries, self.anchor, self.margin = queries, anchor, margin
+        self.queries, self.anchor, self.square, self.margin = queries, anchor, square, margin
         self.update = update
         self.content_from_memory, self.peaks_only = content_from_memory, peaks_only
         self.output = nn.Linear(width, width)
@@ -86,14 +87,19 @@ class ProposalHead(nn.Module):
             self.content = nn.Linear(width, width)
 
     def anchors(self, shapes: Sequence[tuple[int, int]], extent: Tensor | None, device: torch.device) -> Tensor:
-        """(B or 1, S, 4) boxes before regression: cell centres with sides anchor * 2^level."""
+        """(B or 1, S, 4) boxes before regression: cell centres with sides anchor * 2^level.
+
+        The sides are shares of the picture's sides, as in Deformable DETR, or, with ``square``, of the square root of
+        its area: then one visual size has one regression target in pictures of every shape.
+        """
         centres = level_centres(shapes, device)[None]
-        if extent is not None:
-            centres = centres / extent[:, None]
-        sides = torch.cat(
-            [centres.new_full((r * c, 2), self.anchor * 2.0**level) for level, (r, c) in enumerate(shapes)]
-        )
-        return torch.cat([centres, sides.expand(centres.shape[0], -1, -1)], dim=-1)
+        share = centres.new_ones((1, 2)) if extent is None else extent
+        centres = centres / share[:, None]
+        rows, columns = shapes[0]
+        ratio = share[:, 0] * columns / (share[:, 1] * rows) if self.square else share.new_ones(len(share))
+        unit = torch.stack([ratio.rsqrt(), ratio.sqrt()], dim=-1)[:, None] * self.anchor  # (B or 1, 1, 2)
+        sides = [unit.expand(-1, r * c, -1) * 2.0**level for level, (r, c) in enumerate(shapes)]
+        return torch.cat([centres, torch.cat(sides, dim=1)], dim=-1)
 
     def forward(
         self, memory: Tensor, shapes: Sequence[tuple[int, int]], *, extent: Tensor | None, padding: Tensor | None
