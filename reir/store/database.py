@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event, text
 
 from reir.errors import ReirError
 from reir.store.tables import REVISION
@@ -36,18 +36,22 @@ class Database:
 
     @classmethod
     def sqlite(cls, path: Path) -> Database:
-        """The SQLite file at ``path``; made on first use. Opened without writing when its folder cannot be written."""
+        """The SQLite file at ``path``, made on first use; only read where its folder cannot be written."""
         writable = os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
-        mode = "rwc"
-        if not writable:
+        address = path.resolve().as_uri()
+
+        def connect() -> sqlite3.Connection:
+            # Without a log nobody is writing, and "immutable" spares SQLite the shared-memory file that it cannot make
+            # here. That is looked up for every connection: somebody else may write to what is read-only for us.
             wal = path.with_name(path.name + "-wal")
-            # Without a log nobody can be writing, and "immutable" spares SQLite the shared-memory file it cannot make.
-            mode = "ro" if wal.exists() and wal.stat().st_size else "ro&immutable=1"
-        engine = create_engine(
-            f"sqlite:///{path.resolve().as_uri()}?mode={mode}&uri=true",
-            connect_args={"check_same_thread": False, "timeout": 60},
-            max_overflow=-1,
-        )
+            quiet = not wal.exists() or wal.stat().st_size == 0
+            mode = "rwc" if writable else "ro&immutable=1" if quiet else "ro"
+            return sqlite3.connect(f"{address}?mode={mode}", uri=True, timeout=60, check_same_thread=False)
+
+        if writable:
+            engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1)
+        else:
+            engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: Any) -> None:
@@ -88,10 +92,9 @@ class Database:
     def revision(self) -> str | None:
         """The schema revision, None for an empty database."""
         with self.engine.connect() as connection:
-            try:
-                row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
-            except (OperationalError, ProgrammingError):
+            if not self.engine.dialect.has_table(connection, "alembic_version"):
                 return None
+            row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
             return None if row is None else str(row[0])
 
     def upgrade(self) -> None:
@@ -115,6 +118,12 @@ class Database:
         with self.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def settle(self) -> None:
+        """Moves SQLite's log into the file, so that a copy of the folder, or a read-only one, needs nothing else."""
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closes all connections."""

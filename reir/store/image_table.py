@@ -85,8 +85,9 @@ class ImageTable:
         if row.instance_count and row.status == "indexed" and self._numbers:
             place = int(np.searchsorted(self._first_sources, row.source_image_id, "right")) - 1
             segment = self._numbers[place]
-        facts: tuple[Any, ...] = tuple(row)
-        return ImageRow(*facts[:-1], segment, facts[-1])
+        values: list[Any] = list(row)
+        values.insert(-1, segment)
+        return ImageRow(*values)
 
 
 def _parts(where: ImageFilter | None) -> tuple[set[int] | None, set[str] | None, list[ColumnElement[bool]]]:

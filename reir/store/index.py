@@ -9,14 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DatabaseError
 
 from reir.errors import IndexDamagedError, IndexNotFoundError, ReirError, RootMismatchError, UsageError
+from reir.store.compaction import compact
 from reir.store.database import Database
+from reir.store.doctor import check
 from reir.store.layout import Layout, sync
 from reir.store.locks import FileLock, acquire_writer
-from reir.store.manifest import latest_snapshot, read_manifest
-from reir.store.records import IndexInfo
+from reir.store.manifest import Manifest, latest_snapshot, read_manifest
+from reir.store.publication import Publication
+from reir.store.records import Finding, IndexInfo
+from reir.store.repair import repair
 from reir.store.snapshot import Snapshot
 from reir.store.tables import REVISION, index_info, snapshots
 from reir.store.writer import Writer
@@ -61,13 +66,14 @@ class Index:
         db = Path(db).absolute()
         layout = Layout(db)
         wanted = json.loads(json.dumps(dict(settings or {})))
-        db.mkdir(parents=True, exist_ok=True)
-        lock = acquire_writer(layout.lock, db)
-        try:
-            if not layout.marker.exists():
-                _make(layout, Path(root).resolve(), model, wanted, database_url)
-        finally:
-            lock.close()
+        if not layout.marker.exists():
+            db.mkdir(parents=True, exist_ok=True)
+            lock = acquire_writer(layout.lock, db)
+            try:
+                if not layout.marker.exists():
+                    _make(layout, Path(root).resolve(), model, wanted, database_url)
+            finally:
+                lock.close()
         index = cls.open(db, database_url=database_url)
         if index.info.root != Path(root).resolve():
             raise RootMismatchError(db, index.info.root, Path(root))
@@ -97,10 +103,13 @@ class Index:
         if marker.get("database") == "sqlite" and not layout.sqlite.exists():
             raise IndexDamagedError(layout.sqlite, "missing")
         database = _database(layout, None if marker.get("database") == "sqlite" else database_url)
-        if database.revision() != REVISION:
-            database.upgrade()
-        with database.read() as connection:
-            row = connection.execute(select(index_info)).first()
+        try:
+            if database.revision() != REVISION:
+                _upgrade(layout, database)
+            with database.read() as connection:
+                row = connection.execute(select(index_info)).first()
+        except DatabaseError as error:
+            raise IndexDamagedError(layout.sqlite, str(error.orig)) from error
         if row is None or row.uid != marker.get("uid"):
             raise IndexDamagedError(layout.marker, f"{database.where} holds the tables of another index")
         info = IndexInfo(
@@ -139,12 +148,61 @@ class Index:
 
     def writer(self) -> Writer:
         """The writer. Raises IndexLockedError, which names the process, while another one lives."""
+        return Writer(self._publication())
+
+    def check(self, *, hashes: bool = True) -> list[Finding]:
+        """What is wrong with the newest snapshot; empty for a healthy index.
+
+        Args:
+            hashes: read every file whole; otherwise only sizes are compared.
+        """
+        with self._database.read() as connection:
+            number = latest_snapshot(connection)
+            pin = self._layout.pin(number)
+            lock = FileLock.acquire(pin, shared=True) if pin.exists() else None
+            try:
+                return check(connection, self._manifest(connection, number), self._layout, hashes=hashes)
+            finally:
+                if lock is not None:
+                    lock.close()
+
+    def repair(self) -> list[str]:
+        """What was mended, in words; empty for a healthy index.
+
+        Arrays and shards are made again from Parquet, a Parquet file from its arrays. Where both are damaged, the
+        pictures of that segment are marked for the next indexing, and all others stay.
+        """
+        publication = self._publication()
+        try:
+            return repair(publication, self._manifest(publication.connection, publication.base))
+        finally:
+            publication.close()
+
+    def compact(self) -> int:
+        """The number of the snapshot without removed rows, in few segments.
+
+        Instance ids change; the old ones are understood until the next compaction. Raises IndexDamagedError, changing
+        nothing, when a segment is not what was written.
+        """
+        publication = self._publication()
+        try:
+            return compact(publication, self._manifest(publication.connection, publication.base))
+        finally:
+            publication.close()
+
+    def _publication(self) -> Publication:
         lock = acquire_writer(self._layout.lock, self.db)
         try:
-            return Writer(self.info, self._layout, self._database, lock)
+            return Publication(self.info, self._layout, self._database, lock)
         except BaseException:
             lock.close()
             raise
+
+    def _manifest(self, connection: Connection, number: int) -> Manifest:
+        manifest = read_manifest(connection, number, self._layout, self.info.model.dimension)
+        if manifest is None:
+            raise IndexDamagedError(self.db, f"snapshot {number} is not in its tables")
+        return manifest
 
     def close(self) -> None:
         """Closes the connections to the tables."""
@@ -153,6 +211,14 @@ class Index:
 
 def _database(layout: Layout, url: str | None) -> Database:
     return Database.sqlite(layout.sqlite) if url is None else Database.by_url(url)
+
+
+def _upgrade(layout: Layout, database: Database) -> None:
+    lock = acquire_writer(layout.lock, layout.db)
+    try:
+        database.upgrade()
+    finally:
+        lock.close()
 
 
 def _make(layout: Layout, root: Path, model: ModelIdentity, settings: Mapping[str, Any], url: str | None) -> None:

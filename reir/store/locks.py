@@ -9,7 +9,7 @@ import socket
 import weakref
 from pathlib import Path
 
-from reir.errors import IndexLockedError
+from reir.errors import IndexLockedError, ReirError
 
 _held: weakref.WeakSet[FileLock] = weakref.WeakSet()
 
@@ -57,7 +57,10 @@ class FileLock:
 
 def acquire_writer(path: Path, db: Path) -> FileLock:
     """The writer's lock of index ``db``. Raises IndexLockedError, which names the process that has it."""
-    path.touch()
+    try:
+        path.touch()
+    except OSError as error:
+        raise ReirError(f"index {db} cannot be written: {error.strerror}. It can still be searched") from error
     lock = FileLock.acquire(path, shared=False)
     if lock is None:
         raise IndexLockedError(db, path.read_text("utf-8").strip() or "another process")

@@ -148,7 +148,7 @@ class Columns:
     vectors: Array
     """(N, D) float16."""
     old_ids: IntArray | None = None
-    """Instance ids before the compaction that made the segment, ascending; None for a segment that was indexed."""
+    """Instance ids before the compaction that made the segment; None for a segment that was indexed."""
 
     def __len__(self) -> int:
         return len(self.image_ids)

@@ -75,6 +75,8 @@ class Segment:
         inside = sources[
             np.searchsorted(sources, self.first_source) : np.searchsorted(sources, self.last_source, "right")
         ]
+        if len(inside) == 0:
+            return np.empty(0, np.int64)
         starts = np.searchsorted(self.image_ids, inside, "left")
         counts = np.searchsorted(self.image_ids, inside, "right") - starts
         # Concatenated ranges: row = start of its range + place within it.
@@ -160,3 +162,27 @@ def read_parquet(path: Path) -> Columns:
         )
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise IndexDamagedError(path, str(error)) from error
+
+
+def verified_columns(segment: Segment) -> Columns:
+    """All rows from the Parquet file. Raises IndexDamagedError unless the file is the one that was written."""
+    path = segment.folder / PARQUET
+    cause = damage(path, segment.files[PARQUET])
+    if cause:
+        raise IndexDamagedError(path, cause)
+    return read_parquet(path)
+
+
+def damage(path: Path, record: tuple[int, str], *, hashes: bool = True) -> str | None:
+    """What is wrong with a file of this recorded size and hash, or None."""
+    try:
+        size = path.stat().st_size
+        if size != record[0]:
+            return f"{size:,} bytes instead of {record[0]:,}"
+        if hashes and measure(path)[1] != record[1]:
+            return "its content is not what was written"
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return error.strerror or str(error)
+    return None

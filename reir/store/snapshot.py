@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from reir.errors import InstanceGoneError
 from reir.protocols import VectorStore
 from reir.store.database import Database
+from reir.store.export import export_parquet
 from reir.store.image_table import ImageTable
 from reir.store.layout import ROW_BITS, Layout
 from reir.store.locks import FileLock
@@ -161,6 +163,13 @@ class Snapshot:
         segment = self._segments[row.segment]
         return _block(segment, segment.rows_of(np.array([row.source_image_id], np.int64)))
 
+    def export(self, path: Path) -> int:
+        """How many rows were written to one Parquet file: path, ids, box, objectness and vector of every instance."""
+        pictures: dict[int, list[ImageRow]] = {}
+        for row in self.all_images("indexed"):
+            pictures.setdefault(row.source_image_id, []).append(row)
+        return export_parquet(path, self.blocks(), pictures, self.model.dimension)
+
     def close(self) -> None:
         """Lets the writer remove this snapshot's files once they are superseded."""
         self._pin.close()
@@ -175,10 +184,9 @@ class Snapshot:
                 return number
             raise InstanceGoneError(number)
         for segment in self._segments.values():
-            old = segment.old_ids
-            row = int(np.searchsorted(old, number))
-            if row < len(old) and old[row] == number:
-                return segment.first_id + row
+            rows = np.flatnonzero(segment.old_ids == number)
+            if len(rows):
+                return segment.first_id + int(rows[0])
         raise InstanceGoneError(number)
 
     def _open_stores(self) -> list[tuple[VectorStore, list[Segment]]]:

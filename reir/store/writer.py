@@ -2,60 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, select
 
-from reir.store.database import Database
 from reir.store.filters import chunks, starts_with
-from reir.store.garbage import collect
-from reir.store.layout import Layout, sync
-from reir.store.locks import FileLock
-from reir.store.manifest import encode_files, encode_numbers, latest_snapshot, read_segments, read_shards
-from reir.store.records import Columns, FileFacts, IndexInfo, KnownFile
-from reir.store.segment import Segment, write_segment
-from reir.store.shard import shards_to_merge, write_shard
-from reir.store.tables import FOREVER, images, index_info, segments, shards, snapshots, tombstones
-from reir.types import Instances, IntArray
+from reir.store.publication import CURRENT, LIVE, Publication
+from reir.store.records import Columns, FileFacts, KnownFile
+from reir.store.tables import images
+from reir.types import Instances
 
-_CURRENT = images.c.valid_to == FOREVER
-_LIVE = (images.c.valid_to == FOREVER) & (images.c.status == "indexed")
 # A live row first, else the last deleted one, whose image id a returning file gets back.
 _BY_PATH = (
     select(images)
-    .where(_CURRENT, images.c.path == bindparam("path"))
+    .where(CURRENT, images.c.path == bindparam("path"))
     .order_by(images.c.status == "deleted", images.c.image_id.desc())
     .limit(1)
 )
-_BY_ID = select(images).where(_CURRENT, images.c.image_id == bindparam("image_id"))
+_BY_ID = select(images).where(CURRENT, images.c.image_id == bindparam("image_id"))
 _BY_CONTENT = (
     select(images.c.source_image_id)
-    .where(_LIVE, images.c.content_hash == bindparam("content_hash"))
+    .where(LIVE, images.c.content_hash == bindparam("content_hash"))
     .order_by(images.c.image_id)
     .limit(1)
 )
-_BY_SOURCE = select(images.c.instance_count).where(_LIVE, images.c.source_image_id == bindparam("source")).limit(1)
-_INSERT = insert(images)
-_END = update(images).where(images.c.version == bindparam("ended")).values(valid_to=bindparam("end"))
-_UNDO = delete(images).where(images.c.version == bindparam("ended"))
+_BY_SOURCE = select(images.c.instance_count).where(LIVE, images.c.source_image_id == bindparam("source")).limit(1)
 
 
 class Writer:
     """Changes to an index, invisible until `commit`. Leaving the context without it drops them. For one thread."""
 
-    def __init__(self, info: IndexInfo, layout: Layout, database: Database, lock: FileLock) -> None:
-        self.info = info
-        self._layout = layout
-        self._database = database
-        self._lock = lock
-        self._connection = database.connect_to_write()
-        self._begin()
-        collect(self._connection, layout, self._snapshot)
+    def __init__(self, publication: Publication) -> None:
+        self.info = publication.info
+        self._next = publication
+        self._connection = publication.connection
+        self._pending: dict[int, Columns] = {}
+        self._loosened: set[int] = set()
 
     def __enter__(self) -> Writer:
         return self
@@ -69,9 +55,8 @@ class Writer:
         """Path -> what the index last saw there, of the live pictures (indexed and failed) with this path prefix."""
         names = ("path", "image_id", "size", "mtime_ns", "content_hash", "status", "external_id")
         query = select(*(images.c[name] for name in names))
-        query = query.where(_CURRENT, images.c.status != "deleted", *starts_with(prefix))
-        rows = self._connection.execute(query)
-        return {path: KnownFile(*facts) for path, *facts in rows}
+        query = query.where(CURRENT, images.c.status != "deleted", *starts_with(prefix))
+        return {path: KnownFile(*facts) for path, *facts in self._connection.execute(query)}
 
     def source_of(self, content_hash: str) -> int | None:
         """The source image id of a live indexed picture with this content, for `add_duplicate`; None if there is none.
@@ -93,15 +78,12 @@ class Writer:
         if not (np.isfinite(vectors).all() and np.isfinite(instances.boxes).all()):
             raise ValueError(f"vectors and boxes of {file.path} must be finite float16 and float32")
         old = self._row(_BY_PATH, path=file.path)
-        image_id = self._next_image_id if old is None else old.image_id
         # A changed picture's instances get a source id of their own: a duplicate of its former content may live on.
-        source = self._next_image_id
-        self._next_image_id += 1
-        self._pending[source] = Columns(
-            np.full(len(vectors), source, np.int64), instances.boxes, instances.objectness, vectors
-        )
-        self._put(old, file, image_id, "indexed", source=source, instance_count=len(vectors))
-        return int(image_id)
+        source = self._next.new_image_id()
+        image_id = source if old is None else int(old.image_id)
+        numbers = np.full(len(vectors), source, np.int64)
+        self._pending[source] = Columns(numbers, instances.boxes, instances.objectness, vectors)
+        return self._put(old, file, image_id, "indexed", source=source, instance_count=len(vectors))
 
     def add_duplicate(self, file: FileFacts, source_image_id: int) -> int:
         """The image id of a new or changed picture that shares the instances of a source (see `source_of`)."""
@@ -125,8 +107,8 @@ class Writer:
             raise ValueError(f"no picture has the id {image_id}")
         changes: dict[str, Any] = {"path": file.path, "size": file.size, "mtime_ns": file.mtime_ns}
         if file.width and file.height:
-            changes |= {name: getattr(file, name) for name in ("width", "height", "orientation", "taken_at")}
-            changes |= {"latitude": file.latitude, "longitude": file.longitude}
+            changes |= {name: getattr(file, name) for name in ("width", "height", "orientation")}
+            changes |= {"taken_at": _wall_clock(file), "latitude": file.latitude, "longitude": file.longitude}
         if file.content_hash is not None:
             changes["content_hash"] = file.content_hash
         if file.external_id is not None:
@@ -156,42 +138,29 @@ class Writer:
 
         Files are on the disk before the one transaction that names them. After an error the changes are lost.
         """
-        if not self._changed:
-            return self._snapshot
         try:
-            self._publish()
+            dead = self._dead_sources()
+            # What was added and removed again before it was published is never written.
+            columns = _joined(part for source, part in self._pending.items() if source not in dead)
+            self._bury(dead)
+            if columns is not None:
+                self._next.add_segment(columns)
+            number = self._next.publish()
         except BaseException:
             self.close()
             raise
-        self._begin()
-        collect(self._connection, self._layout, self._snapshot)
-        return self._snapshot
+        self._pending, self._loosened = {}, set()
+        return number
 
     def close(self) -> None:
         """Drops what was not committed and lets another writer in; more calls do nothing."""
-        self._connection.close()
-        self._lock.close()
-
-    def _begin(self) -> None:
-        self._connection.rollback()
-        self._snapshot = latest_snapshot(self._connection)
-        counters = self._connection.execute(select(index_info)).one()
-        self._next_image_id = int(counters.next_image_id)
-        self._next_segment = int(counters.next_segment)
-        self._next_shard = int(counters.next_shard)
-        self._pending: dict[int, Columns] = {}
-        self._loosened: set[int] = set()
-        self._changed = False
-        self._connection.rollback()
+        self._next.close()
 
     def _row(self, query: Any, **values: object) -> Row[Any] | None:
         return self._connection.execute(query, values).first()
 
     def _id_for(self, old: Row[Any] | None) -> int:
-        if old is not None:
-            return int(old.image_id)
-        self._next_image_id += 1
-        return self._next_image_id - 1
+        return self._next.new_image_id() if old is None else int(old.image_id)
 
     def _put(
         self,
@@ -204,155 +173,52 @@ class Writer:
         instance_count: int = 0,
         cause: str | None = None,
     ) -> int:
-        facts = asdict(file)
-        if file.taken_at is not None:
-            facts["taken_at"] = file.taken_at.replace(tzinfo=None)
-        if old is not None and file.external_id is None:
-            facts["external_id"] = old.external_id
-        facts |= {"image_id": image_id, "status": status, "cause": cause}
-        facts |= {"source_image_id": source, "instance_count": instance_count}
+        values = asdict(file) | {"taken_at": _wall_clock(file), "image_id": image_id, "status": status, "cause": cause}
+        values |= {"source_image_id": source, "instance_count": instance_count}
         if old is not None:
+            if file.external_id is None:
+                values["external_id"] = old.external_id
             self._end(old)
-        self._insert(facts)
-        return int(image_id)
+        self._next.insert_row(values)
+        return image_id
 
     def _replace(self, old: Row[Any], **changes: object) -> None:
         self._end(old)
-        self._insert({**old._mapping, **changes})
+        self._next.insert_row({**old._mapping, **changes})
 
     def _end(self, old: Row[Any]) -> None:
         if old.status == "indexed":
             self._loosened.add(old.source_image_id)
-        if old.valid_from > self._snapshot:
-            self._connection.execute(_UNDO, {"ended": old.version})
-        else:
-            self._connection.execute(_END, {"ended": old.version, "end": self._snapshot + 1})
-
-    def _insert(self, values: Mapping[str, Any]) -> None:
-        row = {**values, "valid_from": self._snapshot + 1, "valid_to": FOREVER}
-        row.pop("version", None)
-        self._connection.execute(_INSERT, row)
-        self._changed = True
-
-    def _publish(self) -> None:
-        connection, number = self._connection, self._snapshot + 1
-        current = read_segments(connection, self._snapshot, self._layout, self.info.model.dimension)
-        dead = self._dead_sources()
-        for source in dead & self._pending.keys():
-            del self._pending[source]
-        self._write_tombstones(current, np.array(sorted(dead), np.int64), number)
-        self._write_segment(current, number)
-        by_status = select(images.c.status, func.count()).where(_CURRENT).group_by(images.c.status)
-        counts = {status: int(count) for status, count in connection.execute(by_status)}
-        stored = sum(segment.row_count for segment in current)
-        numbers = [segment.number for segment in current]
-        buried = connection.execute(
-            select(func.coalesce(func.sum(tombstones.c.row_count), 0)).where(tombstones.c.segment.in_(numbers))
-        ).scalar_one()
-        connection.execute(
-            insert(snapshots),
-            {
-                "number": number,
-                "created_at": datetime.now(UTC).replace(tzinfo=None),
-                "image_count": counts.get("indexed", 0),
-                "failed_count": counts.get("failed", 0),
-                "instance_count": stored - int(buried),
-            },
-        )
-        connection.execute(
-            update(index_info).values(
-                next_image_id=self._next_image_id, next_segment=self._next_segment, next_shard=self._next_shard
-            )
-        )
-        self._layout.pin(number).touch()
-        sync(self._layout.pins)
-        connection.commit()
+        self._next.end_row(old)
 
     def _dead_sources(self) -> set[int]:
         """The sources that lost a picture and have none left."""
         alive: set[int] = set()
         for chunk in chunks(self._loosened):
-            query = select(images.c.source_image_id).where(_LIVE, images.c.source_image_id.in_(chunk))
+            query = select(images.c.source_image_id).where(LIVE, images.c.source_image_id.in_(chunk))
             alive.update(self._connection.scalars(query))
         return self._loosened - alive
 
-    def _write_tombstones(self, current: list[Segment], dead: IntArray, number: int) -> None:
-        for segment in current:
-            sources, counts = np.unique(segment.image_ids[segment.rows_of(dead)], return_counts=True)
-            rows = [
-                {"segment": segment.number, "source_image_id": source, "row_count": count, "dead_from": number}
-                for source, count in zip(sources.tolist(), counts.tolist(), strict=True)
-            ]
-            if rows:
-                self._connection.execute(insert(tombstones), rows)
-
-    def _write_segment(self, current: list[Segment], number: int) -> None:
-        parts = [part for part in self._pending.values() if len(part)]
-        if not parts:
-            return
-        columns = Columns(*(np.concatenate([getattr(p, name) for p in parts]) for name in _PARTS))
-        segment = Segment(
-            self._next_segment,
-            len(columns),
-            int(columns.image_ids[0]),
-            int(columns.image_ids[-1]),
-            write_segment(self._layout.segment(self._next_segment), columns),
-            self._layout.segment(self._next_segment),
-            self.info.model.dimension,
-        )
-        self._next_segment += 1
-        current.append(segment)
-        publish_segment(self._connection, segment, number)
-        self._write_shard(current, number)
-
-    def _write_shard(self, current: list[Segment], number: int) -> None:
-        before = read_shards(self._connection, self._snapshot)
-        merged = shards_to_merge([*(shard.row_count for shard in before), current[-1].row_count])
-        superseded = before[len(before) + 1 - merged :] if merged else []
-        by_number = {segment.number: segment for segment in current}
-        covered = [by_number[s] for shard in superseded for s in shard.segments] + [current[-1]]
-        if superseded:
-            condition = shards.c.number.in_([shard.number for shard in superseded])
-            self._connection.execute(update(shards).where(condition).values(valid_to=number))
-        publish_shard(self._connection, self._layout, self._next_shard, covered, number)
-        self._next_shard += 1
+    def _bury(self, dead: set[int]) -> None:
+        sources = np.array(sorted(dead), np.int64)
+        for segment in self._next.current_segments():
+            rows = segment.rows_of(sources)
+            if len(rows):
+                numbers, counts = np.unique(segment.image_ids[rows], return_counts=True)
+                self._next.bury(segment, dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
 
 
-_PARTS = ("image_ids", "boxes", "objectness", "vectors")
+def _wall_clock(file: FileFacts) -> Any:
+    return None if file.taken_at is None else file.taken_at.replace(tzinfo=None)
 
 
-def publish_segment(connection: Connection, segment: Segment, snapshot: int) -> None:
-    """Names a written segment in the tables, visible from ``snapshot`` on."""
-    connection.execute(
-        insert(segments),
-        {
-            "number": segment.number,
-            "row_count": segment.row_count,
-            "first_source": segment.first_source,
-            "last_source": segment.last_source,
-            "files": encode_files(segment.files),
-            "valid_from": snapshot,
-            "valid_to": FOREVER,
-        },
-    )
-
-
-def publish_shard(
-    connection: Connection, layout: Layout, number: int, covered: Sequence[Segment], snapshot: int
-) -> None:
-    """Writes the shard of some segments and names it in the tables, visible from ``snapshot`` on."""
-    path = layout.shard(number)
-    path.unlink(missing_ok=True)
-    files, largest_norm = write_shard(path, covered, covered[0].dimension)
-    connection.execute(
-        insert(shards),
-        {
-            "number": number,
-            "segments": encode_numbers([segment.number for segment in covered]),
-            "row_count": sum(segment.row_count for segment in covered),
-            "largest_norm": largest_norm,
-            "files": encode_files(files),
-            "valid_from": snapshot,
-            "valid_to": FOREVER,
-        },
+def _joined(parts: Iterable[Columns]) -> Columns | None:
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        return None
+    return Columns(
+        np.concatenate([part.image_ids for part in filled]),
+        np.concatenate([part.boxes for part in filled]),
+        np.concatenate([part.objectness for part in filled]),
+        np.concatenate([part.vectors for part in filled]),
     )

@@ -1,0 +1,106 @@
+"""Mending an index: whatever is derived is made again, and what cannot be saved is marked for the next indexing."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import select, update
+
+from reir.errors import IndexDamagedError
+from reir.store.doctor import Damage, damaged_segments, damaged_shards, incomplete_sources
+from reir.store.filters import chunks
+from reir.store.layout import PARQUET, measure, sync
+from reir.store.manifest import Manifest, encode_files
+from reir.store.publication import LIVE, Publication
+from reir.store.segment import Segment, read_parquet, write_arrays, write_parquet
+from reir.store.shard import Shard, write_shard
+from reir.store.tables import images, segments, shards
+from reir.types import IntArray
+
+LOST = "its instances were lost when an index file was damaged; the next indexing reads it again"
+
+
+def repair(publication: Publication, manifest: Manifest) -> list[str]:
+    """What was mended, in words; empty for a healthy index.
+
+    Args:
+        publication: under the writer's lock.
+        manifest: of the newest snapshot.
+    """
+    layout, done = publication.layout, []
+    if not layout.pin(publication.base).exists():
+        layout.pin(publication.base).touch()
+        done.append(f"snapshot {publication.base} can be read again")
+    lost: list[Segment] = []
+    for broken in damaged_segments(manifest):
+        line = _mend_segment(publication, broken)
+        if line is None:
+            assert isinstance(broken.item, Segment)
+            lost.append(broken.item)
+        else:
+            done.append(line)
+    publication.retire_segments(segment.number for segment in lost)
+    for segment in lost:
+        count = _give_up(publication, np.arange(segment.first_source, segment.last_source + 1))
+        done.append(f"{segment.folder.name}: lost; its {count:,} pictures are read again by the next reir index")
+    current = {segment.number: segment for segment in manifest.segments if segment not in lost}
+    incomplete = incomplete_sources(publication.connection, list(current.values()), publication.number)
+    if len(incomplete):
+        count = _give_up(publication, incomplete)
+        done.append(f"{count:,} pictures with missing instances are read again by the next reir index")
+    for broken in damaged_shards(manifest, layout):
+        assert isinstance(broken.item, Shard)
+        if current.keys() >= set(broken.item.segments):
+            done.append(_mend_shard(publication, broken.item, [current[number] for number in broken.item.segments]))
+    publication.save()
+    publication.publish()
+    return done
+
+
+def _mend_segment(publication: Publication, broken: Damage) -> str | None:
+    """What was done, None if nothing can be: the Parquet file and an array are both damaged."""
+    segment = broken.item
+    assert isinstance(segment, Segment)
+    path = segment.folder / PARQUET
+    if PARQUET not in broken.causes:
+        try:
+            columns = read_parquet(path)
+        except IndexDamagedError:
+            return None
+        write_arrays(segment.folder, columns)
+        line = f"{segment.folder.name}: {', '.join(broken.causes)} rebuilt from {PARQUET}"
+    elif broken.causes.keys() == {PARQUET}:
+        fresh = path.with_name(path.name + ".new")
+        write_parquet(fresh, segment.columns())
+        sync(fresh)
+        fresh.replace(path)
+        line = f"{segment.folder.name}: {PARQUET} rebuilt from the arrays"
+    else:
+        return None
+    sync(segment.folder)
+    files = {name: measure(segment.folder / name) for name in segment.files}
+    condition = segments.c.number == segment.number
+    publication.connection.execute(update(segments).where(condition).values(files=encode_files(files)))
+    return line
+
+
+def _mend_shard(publication: Publication, shard: Shard, covered: list[Segment]) -> str:
+    path = publication.layout.shard(shard.number)
+    files, largest_norm = write_shard(path, covered, publication.info.model.dimension)
+    values = {"files": encode_files(files), "largest_norm": largest_norm}
+    publication.connection.execute(update(shards).where(shards.c.number == shard.number).values(values))
+    return f"{path.name}: rebuilt from {len(covered):,} segments"
+
+
+def _give_up(publication: Publication, sources: IntArray) -> int:
+    """How many pictures now count as unreadable, with facts that no file matches."""
+    count = 0
+    for chunk in chunks(sources.tolist()):
+        rows = publication.connection.execute(
+            select(images).where(LIVE, images.c.source_image_id.in_(chunk), images.c.instance_count > 0)
+        ).all()
+        for row in rows:
+            changes = {"status": "failed", "cause": LOST, "mtime_ns": -1, "content_hash": None, "instance_count": 0}
+            publication.end_row(row)
+            publication.insert_row({**row._mapping, **changes, "source_image_id": row.image_id})
+            count += 1
+    return count
