@@ -25,7 +25,7 @@ def truth(name: str, a: Body, b: Body, *others: Body) -> Truth:
     [
         (0.4, 0.0, T),
         (0.4, 0.4, T),
-        (0.2, 0.0, T),
+        (0.19, 0.0, T),
         (0.155, 0.0, T),  # overlap of 0.045: less than a quarter of the width
         (0.14, 0.0, U),  # overlap of 0.06: more than a quarter
         (0.05, 0.0, U),
@@ -43,7 +43,9 @@ def test_directions(dx: float, dy: float, expected: Truth) -> None:
     a, b = box(0.0, 0.0, depth=0), box(dx, dy, depth=1)
     assert truth("left_of", a, b) == expected
     assert truth("right_of", b, a) == expected
-    # Up and down are the same words turned by a quarter.
+    # Up and down are the same words turned by a quarter, but for things that all but touch: one may stand on the other.
+    if expected == T and dx < 0.21:
+        expected = U
     a, b = box(0.0, 0.0, depth=0), box(dy, dx, depth=1)
     assert truth("above", a, b) == expected
     assert truth("below", b, a) == expected
