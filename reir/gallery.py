@@ -24,7 +24,7 @@ from reir.search.current import CurrentSnapshot
 from reir.types import FloatArray, ModelIdentity, Picture, SearchResult
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image as PillowImage
 
     from reir.indexer import IndexReport, Progress
     from reir.protocols import Model
@@ -155,7 +155,7 @@ class Gallery:
         self,
         expression: str | None = None,
         *,
-        image: FilePath | Image | Picture | None = None,
+        image: FilePath | PillowImage | Picture | None = None,
         vector: FloatArray | None = None,
         top: int = 10,
         flat: bool = False,
@@ -312,7 +312,7 @@ class Gallery:
         return self._current.read()
 
     def _query(
-        self, expression: str | None, image: FilePath | Image | Picture | None, vector: FloatArray | None
+        self, expression: str | None, image: FilePath | PillowImage | Picture | None, vector: FloatArray | None
     ) -> Query:
         if sum(given is not None for given in (expression, image, vector)) != 1:
             raise UsageError("search takes exactly one of an expression, an example image and a vector")
@@ -355,8 +355,8 @@ def _load(model: Model | str, device: str) -> Model:
     return model
 
 
-def _picture(image: FilePath | Image | Picture, decode_side: int) -> Picture:
-    """The example as a ``Picture``; transparent parts of a Pillow image become white."""
+def _picture(image: FilePath | PillowImage | Picture, decode_side: int) -> Picture:
+    """The example as a ``Picture``: upright and on grey where it is transparent, as files are decoded."""
     if isinstance(image, Picture):
         return image
     if isinstance(image, str | Path):
@@ -364,8 +364,16 @@ def _picture(image: FilePath | Image | Picture, decode_side: int) -> Picture:
 
         return decode_picture(Path(image), max_side=decode_side).picture
     import numpy as np
+    from PIL import Image, ImageOps
 
-    return Picture(np.asarray(image.convert("RGB")), image.width, image.height)
+    from reir.imaging import GREY
+
+    upright = ImageOps.exif_transpose(image)
+    if upright.has_transparency_data:
+        clear = upright.convert("RGBA")
+        upright = Image.new("RGB", clear.size, (GREY, GREY, GREY))
+        upright.paste(clear, mask=clear.getchannel("A"))
+    return Picture(np.asarray(upright.convert("RGB")), upright.width, upright.height)
 
 
 def _filter(

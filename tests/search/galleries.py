@@ -42,9 +42,12 @@ def make_index(
     external_ids: Mapping[str, str] | None = None,
     size: tuple[int, int] = (80, 60),
 ) -> Index:
-    """An index of the painted pictures, written through the store: image ids count from 1 in the order given."""
+    """An index of the painted pictures, written through the store: image ids count from 1 in the order given.
+
+    No decoding process is started, which would take most of a test's time.
+    """
     model = model or GridColourModel()
-    index = Index.create(root, db=root / ".reir", model=model.identity)
+    index = Index.create(root, db=root / ".reir", model=model.identity, settings={"max_instances": 30})
     with index.writer() as writer:
         for path, quadrants in pictures.items():
             file = paint(root / path, quadrants, size)
@@ -53,7 +56,7 @@ def make_index(
                 path,
                 file.stat().st_size,
                 file.stat().st_mtime_ns,
-                content_hash=path,
+                content_hash=f"hash of {path}",
                 width=decoded.picture.width,
                 height=decoded.picture.height,
                 taken_at=(taken_at or {}).get(path),
