@@ -1,4 +1,4 @@
-"""The model object over a checkpoint folder, with random weights: loading, batching, boxes, the exported text branch."""
+"""The model object over a checkpoint folder, random weights: loading, batching, boxes, the exported text branch."""
 
 import json
 import subprocess
@@ -122,7 +122,7 @@ def test_other_weights_than_recorded_are_refused(folder, tmp_path):
 
 
 def test_a_folder_that_is_no_checkpoint(tmp_path):
-    with pytest.raises(UsageError, match="no config.json"):
+    with pytest.raises(UsageError, match=r"no config\.json"):
         ClareModel(tmp_path, name="clare:x")
 
 
