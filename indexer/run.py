@@ -16,7 +16,7 @@ from reir.indexer.decode_pool import DecodePool
 from reir.indexer.decode_worker import Answer, Task, perform
 from reir.indexer.extract import Extractor
 from reir.indexer.interrupt import on_interrupt
-from reir.indexer.location import FOLDER, data_folder, new_location
+from reir.indexer.location import FOLDER
 from reir.indexer.options import DEFAULT_MAX_INSTANCES, IndexOptions, IndexReport
 from reir.indexer.plan import Candidate, KnownContents, Plan, keep_unreadable, make_plan, make_tasks
 from reir.indexer.progress import Meter, Progress
@@ -108,9 +108,6 @@ class _Run:
         """The report of the whole run."""
         began = time.perf_counter()
         report = self._report
-        if self._db == data_folder(self._root):
-            why = new_location(self._root).message
-            report.messages.append(why or f"the index of {self._root} is kept in {self._db}")
         if not self._root.is_dir() and not self._options.prune:
             report.unchanged = len(self._ledger.known_files())
             report.messages.append(
