@@ -17,7 +17,7 @@ _TITLES = {
 
 
 def format_report(evaluation: Evaluation) -> str:
-    """Plain text of several lines: shares in percent with their 95% intervals."""
+    """Plain text of several lines: shares in percent with their 95% intervals. Warnings are the caller's to print."""
     overall = evaluation.overall
     sections = [
         [
@@ -31,7 +31,6 @@ def format_report(evaluation: Evaluation) -> str:
         _breakdown(_SIZES[evaluation.size_rule], evaluation.by_size, evaluation),
         _ambiguous(evaluation),
         ["  ".join(f"{name.replace('_', ' ')} {value:,.2f} ms" for name, value in evaluation.timings_ms.items())],
-        [f"note: {warning}" for warning in evaluation.warnings],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 

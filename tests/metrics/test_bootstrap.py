@@ -32,6 +32,11 @@ def test_is_seeded_and_draws_the_same_queries_for_every_figure():
     assert not np.array_equal(bootstrap_intervals(both), bootstrap_intervals(both, seed=1))
 
 
+def test_the_order_of_the_queries_does_not_matter():
+    values = (np.random.default_rng(1).random((60, 3)) < 0.5).astype(float)
+    np.testing.assert_array_equal(bootstrap_intervals(values), bootstrap_intervals(values[::-1]))
+
+
 def test_working_in_portions_changes_nothing(monkeypatch):
     values = np.random.default_rng(1).random((50, 2))
     whole = bootstrap_intervals(values, resamples=300)
