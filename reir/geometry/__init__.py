@@ -1,4 +1,7 @@
-"""Boxes as numbers: areas, overlaps, conversions, suppression. numpy only."""
+"""Boxes as numbers: areas, overlaps, conversions, suppression. numpy only.
+
+Masks are in ``reir.geometry.masks``, imported by that name because it needs pycocotools.
+"""
 
 from reir.geometry.boxes import (
     box_area,
