@@ -101,4 +101,6 @@ def load_model(name: str = "auto", *, device: str = "auto") -> Model:
         return ClareModel(Path(folder).expanduser(), name=f"{entry.name}:{folder}", device=device)
     if folder:
         raise UsageError(f"{entry.name} ships with the package and takes no folder")
-    return ClareModel(Path(str(resources.files("reir.models") / "weights" / entry.name)), name=entry.name, device=device)
+    return ClareModel(
+        Path(str(resources.files("reir.models") / "weights" / entry.name)), name=entry.name, device=device
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def save_checkpoint(folder: Path, config: TrainConfig, step: int, state: dict[st
     path = folder / NAME
     temporary = path.with_suffix(".tmp")
     torch.save({"config": config.model_dump(), "step": step, **state}, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
     return path
 
 

@@ -20,12 +20,12 @@ class DataConfig(_Section):
     """Emoji scenes rendered once to disk, then read in canvas-sized batches."""
 
     scenes: int = Field(gt=0, description="training scenes in the cache")
-    expressions: int = Field(default=10, gt=0, description="expressions written for each scene, once")
+    expressions: int = Field(default=12, gt=0, description="expressions written for each scene, once")
     phrases: int = Field(default=6, ge=0, description="short noun phrases written for each scene")
     corruptions: int = Field(default=6, ge=0, description="hard negative expressions written for each scene")
     validation_scenes: int = Field(default=300, gt=0)
     render_scale: tuple[float, float] = Field(
-        default=(1.0, 1.6), description="rendered at a size drawn from this range times the canvas, then reduced"
+        default=(1.0, 1.5), description="rendered at a size drawn from this range times the canvas, then reduced"
     )
 
 
@@ -33,7 +33,7 @@ class BatchConfig(_Section):
     """What one step sees."""
 
     pictures: int = Field(default=32, gt=0)
-    expressions: int = Field(default=6, gt=0, description="texts a picture")
+    expressions: int = Field(default=8, gt=0, description="texts a picture")
     phrase_share: float = Field(default=0.4, ge=0, le=1, description="share of short noun phrases among the texts")
     corruption_share: float = Field(default=0.25, ge=0, le=1, description="share of hard negatives among the texts")
     mirror: bool = True
@@ -61,7 +61,8 @@ class OptimConfig(_Section):
 
 class LossConfig(_Section):
     """Weights of the parts of the loss. L1, GIoU, focal and CLIA are the paper's (appendix A.2, equations 4 and 6);
-    the others are ours and only shape the features: stage 1's detection supervision as auxiliary heads."""
+    the others are ours and only shape the features: stage 1's detection supervision as auxiliary heads.
+    """
 
     l1: float = 5.0
     giou: float = 2.0

@@ -116,9 +116,7 @@ class ClareModel:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # a query is too small to share between threads
-        return onnxruntime.InferenceSession(
-            str(self.folder / "text.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(self.folder / "text.onnx"), options, providers=["CPUExecutionProvider"])
 
     @cached_property
     def _network(self) -> Clare:
@@ -167,7 +165,9 @@ class ClareModel:
         for i, letterbox in enumerate(letterboxes):
             boxes = letterbox.to_original(cxcywh_to_xyxy(boxes_cxcywh[i]) * canvas_size)
             if not np.isfinite(boxes).all() or not np.isfinite(features[i]).all():
-                raise ReirError(f"{self._name} gave numbers that are not finite; check its weights with: reir models show")
+                raise ReirError(
+                    f"{self._name} gave numbers that are not finite; check its weights with: reir models show"
+                )
             kept = nms(boxes, objectness[i], float(self._serving["nms_iou"]))
             kept = kept[(objectness[i][kept] >= min_objectness) | (np.arange(len(kept)) == 0)]
             results.append(

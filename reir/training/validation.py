@@ -1,0 +1,103 @@
+"""How a network does while it trains: detection and retrieval on scenes of the validation split, all in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reir.data.layout import make_scene
+from reir.data.splits import VALIDATION
+from reir.data.uniqueness import unique_expressions
+from reir.geometry import cxcywh_to_xyxy, iou_matrix, nms
+from reir.imaging.letterbox import Letterbox
+from reir.metrics import box_recall_from_arrays
+from reir.models.clare.network import Clare
+from reir.models.clare.pixels import normalise_pixels
+from reir.text import WordTokenizer
+from reir.training.scene_cache import letterboxed_scene
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Letterboxed scenes and expressions that are true of exactly one object of them all."""
+
+    letterboxes: list[Letterbox]
+    truth: list[npt.NDArray[np.float32]]
+    """Boxes (N, 4) of each scene in pixels of its letterbox's original."""
+    expressions: list[str]
+    expression_picture: npt.NDArray[np.int64]
+    expression_box: npt.NDArray[np.float32]
+
+
+def build_validation(count: int, canvases: list[tuple[int, int]], *, scale: float = 1.5) -> ValidationSet:
+    """The first ``count`` scenes of the validation split; never of the test split."""
+    scenes = [make_scene(seed) for seed in VALIDATION.seeds(count)]
+    letterboxes = [letterboxed_scene(scene, canvases, scale) for scene in scenes]
+    truth = []
+    for scene, letterbox in zip(scenes, letterboxes, strict=True):
+        width, height = scene.size_units
+        to_pixels = np.array([letterbox.width / width, letterbox.height / height] * 2)
+        truth.append((np.array([item.box for item in scene.objects]) * to_pixels).astype(np.float32))
+    kept = unique_expressions(scenes, seed=0)
+    return ValidationSet(
+        letterboxes,
+        truth,
+        [item.expression.text for item in kept],
+        np.array([item.scene for item in kept], dtype=np.int64),
+        np.array([truth[item.scene][item.target] for item in kept], dtype=np.float32).reshape(-1, 4),
+    )
+
+
+def validate(network: Clare, data: ValidationSet, tokenizer: WordTokenizer, *, kept: int = 30) -> dict[str, Any]:
+    """BoxRecall (both protocols), share of boxes found, and mean IoU of those found."""
+    was_training = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    all_boxes, all_vectors, image_index, found, overlaps = [], [], [], [], []
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for i, letterbox in enumerate(data.letterboxes):
+        by_shape.setdefault(letterbox.pixels.shape, []).append(i)
+    with torch.inference_mode():
+        for members in by_shape.values():
+            for start in range(0, len(members), 32):
+                chunk = members[start : start + 32]
+                pixels = torch.from_numpy(np.stack([data.letterboxes[i].pixels for i in chunk])).to(device)
+                padding = torch.from_numpy(np.stack([data.letterboxes[i].padding for i in chunk])).to(device)
+                output = network.encode_images(normalise_pixels(pixels), padding)
+                boxes = cxcywh_to_xyxy(output.boxes_cxcywh[-1].float().cpu().numpy())
+                objectness = output.objectness[-1].float().sigmoid().cpu().numpy()
+                features = output.features.float().cpu().numpy()
+                canvas = np.array([pixels.shape[2], pixels.shape[1]] * 2)
+                for row, i in enumerate(chunk):
+                    scaled = data.letterboxes[i].to_original(boxes[row] * canvas)
+                    keep = nms(scaled, objectness[row], 0.7)[:kept]
+                    keep = keep[objectness[row][keep] >= 0.05]
+                    all_boxes.append(scaled[keep])
+                    all_vectors.append(features[row][keep])
+                    image_index.append(np.full(len(keep), i))
+                    if len(keep):
+                        best = iou_matrix(data.truth[i], scaled[keep]).max(axis=1)
+                        found.append(best > 0.5)
+                        overlaps.append(best[best > 0.5])
+        ids, mask = tokenizer.encode(data.expressions)
+        queries = network.encode_text(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)).embedding
+    network.train(was_training)
+    recall = box_recall_from_arrays(
+        queries.float().cpu().numpy(),
+        data.expression_picture,
+        data.expression_box,
+        np.concatenate(all_vectors),
+        np.concatenate(all_boxes),
+        np.concatenate(image_index),
+        ks=(1, 5, 10),
+        ious=(0.5, 0.7, 0.9),
+    )
+    return {
+        "boxes_found": float(np.concatenate(found).mean()) if found else 0.0,
+        "mean_iou": float(np.concatenate(overlaps).mean()) if overlaps else 0.0,
+        **recall,
+    }
