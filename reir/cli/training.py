@@ -58,15 +58,7 @@ def train(
         cache=cache or user_cache_path("reir") / "scenes",
         resume=resume,
         workers=workers,
-        device=_device(device),
+        device=device,
         log=note,
     )
     print(report.folder)
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

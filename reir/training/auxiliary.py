@@ -21,8 +21,9 @@ class ObjectHeads(nn.Module):
         self.noun = nn.Linear(dim, nouns)
         self.colour = nn.Linear(dim, colours)
         self.size = nn.Linear(dim, sizes)
-        self.related = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, relations * (nouns + colours)))
-        nn.init.constant_(self.related[2].bias, -4.0)
+        related = nn.Linear(dim, relations * (nouns + colours))
+        nn.init.constant_(related.bias, -4.0)  # nearly every relation is false of nearly every object
+        self.related = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), related)
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Noun (N, nouns), colour (N, colours), size (N, sizes) and relation (N, relations, nouns + colours) logits."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 NOUNS = {noun.name: i for i, noun in enumerate(load_nouns())}
 COLOUR_INDEX = {colour: i for i, colour in enumerate(COLOURS)}
-SIZE_INDEX = {size: i for i, size in enumerate(SIZES)}
+SIZE_INDEX: dict[str, int] = {size: i for i, size in enumerate(SIZES)}
 RELATION_INDEX = {relation: i for i, relation in enumerate(RELATIONS)}
 PARSE_INDEX = {relation: i for i, relation in enumerate(PARSE_RELATIONS)}
 
@@ -173,8 +173,11 @@ def compose(
 
     ``pixels`` (B, H, W, 3); ``shares`` the (height, width) share of its canvas that each picture covers.
     """
-    boxes, picture, classes, relations = [], [], [], []
-    offsets = []
+    boxes: list[tuple[float, ...]] = []
+    picture: list[int] = []
+    classes: list[tuple[int, int, int]] = []
+    relations: list[tuple[int, int, int, int]] = []
+    offsets: list[int] = []
     for b, scene in enumerate(scenes):
         offset = len(boxes)
         offsets.append(offset)

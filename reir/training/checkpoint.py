@@ -12,7 +12,12 @@ from reir.training.config import TrainConfig
 
 NAME = "checkpoint.pt"
 
-RESUMABLE = {"optim": {"steps"}, "checkpoint_every": True, "validate_every": True, "stages": True}
+RESUMABLE: dict[str, set[str] | bool] = {
+    "optim": {"steps"},
+    "stages": True,
+    "checkpoint_every": True,
+    "validate_every": True,
+}
 """Settings that may differ when a run goes on: how long it runs and how often it reports."""
 
 

@@ -82,7 +82,8 @@ def environment() -> dict[str, str]:
 
 def parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """Matrices and kernels decay; biases, norms, embeddings of size one, t and b do not."""
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for module in modules:
         for parameter in module.parameters():
             if parameter.requires_grad:
@@ -97,7 +98,7 @@ def train(
     cache: Path,
     resume: bool = False,
     workers: int = 1,
-    device: str = "cpu",
+    device: str = "auto",
     log: Callable[[str], None] = print,
 ) -> TrainReport:
     """Train CLARE on emoji scenes and write the checkpoint folder ``out/model``.
@@ -108,6 +109,8 @@ def train(
     Raises:
         UsageError: ``resume`` finds no checkpoint, or one of another run.
     """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(config.seed)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps({"config": config.model_dump(), **environment()}, indent=1))

@@ -128,7 +128,7 @@ class ClareModel:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         network = load_network(self.folder, self._config).eval().to(device)
-        return network.to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+        return network.to(memory_format=torch.channels_last)
 
     def _detect(self, pictures: Sequence[Picture], *, min_objectness: float) -> list[Instances]:
         """Instances of pictures, batched by canvas shape; at least the best one of each picture."""
