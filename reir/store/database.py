@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, QueuePool, create_engine, event, text
 
-from reir.errors import ReirError
+from reir.errors import IndexDamagedError, ReirError
 from reir.store.tables import REVISION
 
 
@@ -59,6 +59,13 @@ class Database:
             if writable:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
+
+        @event.listens_for(engine, "handle_error")
+        def explain(context: ExceptionContext) -> None:
+            error = context.original_exception
+            # Of its subclasses only the plain one means that the file is not what SQLite wrote.
+            if type(error) is sqlite3.DatabaseError:
+                raise IndexDamagedError(path, str(error)) from error
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import DatabaseError
 
 from reir.errors import IndexDamagedError
 from reir.store.layout import PARQUET, Layout
@@ -19,6 +18,7 @@ from reir.store.tables import images, segments, shards, snapshots, visible
 from reir.types import IntArray
 
 REPAIR = "reir doctor --repair"
+REBUILD = "reir index --rebuild"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,6 @@ def incomplete_sources(connection: Connection, stored_in: Sequence[Segment], sna
         places = np.searchsorted(sources, numbers)
         known = (places < len(sources)) & (sources[np.minimum(places, len(sources) - 1)] == numbers)
         stored[places[known]] += counts[known]
-        if len(segment.image_ids) and np.any(np.diff(segment.image_ids) < 0):
-            raise IndexDamagedError(segment.folder, "its rows are out of order")
     incomplete: IntArray = sources[stored != np.array([row[1] for row in rows], np.int64)]
     return incomplete
 
@@ -74,7 +72,7 @@ def check(connection: Connection, manifest: Manifest, layout: Layout, *, hashes:
         layout: where the files lie.
         hashes: read every file whole; otherwise only sizes are compared.
     """
-    findings = list(_check_tables(connection))
+    findings = list(_check_tables(connection, layout))
     broken = list(damaged_segments(manifest, hashes=hashes))
     for segment in broken:
         findings += _describe(segment)
@@ -105,15 +103,12 @@ def _describe(broken: Damage) -> Iterator[Finding]:
         yield Finding("error", f"{what}: {cause}", str(broken.item.folder / name), mend)
 
 
-def _check_tables(connection: Connection) -> Iterator[Finding]:
+def _check_tables(connection: Connection, layout: Layout) -> Iterator[Finding]:
     if connection.dialect.name != "sqlite":
         return
-    try:
-        answers = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check")]
-    except DatabaseError as error:
-        answers = [str(error.orig)]
+    answers = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check")]
     if answers != ["ok"]:
-        yield Finding("error", f"tables: {answers[0]}", "index.sqlite", "reir index --rebuild")
+        yield Finding("error", f"tables: {answers[0]}", str(layout.sqlite), REBUILD)
 
 
 def _check_counts(connection: Connection, manifest: Manifest, layout: Layout) -> Iterator[Finding]:
@@ -125,8 +120,12 @@ def _check_counts(connection: Connection, manifest: Manifest, layout: Layout) ->
     ):
         if found.get(status, 0) != expected:
             what = f"{found.get(status, 0):,} {name} instead of {expected:,}"
-            yield Finding("error", what, str(layout.db), "reir index --rebuild")
-    incomplete = incomplete_sources(connection, manifest.segments, manifest.number)
+            yield Finding("error", what, str(layout.db), REBUILD)
+    try:
+        incomplete = incomplete_sources(connection, manifest.segments, manifest.number)
+    except IndexDamagedError as error:
+        yield Finding("error", f"array: {error.cause}", str(error.path), f"{REPAIR} (rebuilt from {PARQUET})")
+        return
     if len(incomplete):
         what = f"{len(incomplete):,} pictures have other numbers of instances than were stored"
         yield Finding("error", what, str(layout.segments), f"{REPAIR}, then reir index (they are read again)")

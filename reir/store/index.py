@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import DatabaseError
 
 from reir.errors import IndexDamagedError, IndexNotFoundError, ReirError, RootMismatchError, UsageError
 from reir.store.compaction import compact
 from reir.store.database import Database
-from reir.store.doctor import check
+from reir.store.doctor import REBUILD, check
 from reir.store.layout import Layout, sync
 from reir.store.locks import FileLock, acquire_writer
 from reir.store.manifest import Manifest, latest_snapshot, read_manifest
@@ -103,13 +102,10 @@ class Index:
         if marker.get("database") == "sqlite" and not layout.sqlite.exists():
             raise IndexDamagedError(layout.sqlite, "missing")
         database = _database(layout, None if marker.get("database") == "sqlite" else database_url)
-        try:
-            if database.revision() != REVISION:
-                _upgrade(layout, database)
-            with database.read() as connection:
-                row = connection.execute(select(index_info)).first()
-        except DatabaseError as error:
-            raise IndexDamagedError(layout.sqlite, str(error.orig)) from error
+        if database.revision() != REVISION:
+            _upgrade(layout, database)
+        with database.read() as connection:
+            row = connection.execute(select(index_info)).first()
         if row is None or row.uid != marker.get("uid"):
             raise IndexDamagedError(layout.marker, f"{database.where} holds the tables of another index")
         info = IndexInfo(
@@ -156,15 +152,18 @@ class Index:
         Args:
             hashes: read every file whole; otherwise only sizes are compared.
         """
-        with self._database.read() as connection:
-            number = latest_snapshot(connection)
-            pin = self._layout.pin(number)
-            lock = FileLock.acquire(pin, shared=True) if pin.exists() else None
-            try:
+        lock = None
+        try:
+            with self._database.read() as connection:
+                number = latest_snapshot(connection)
+                if self._layout.pin(number).exists():
+                    lock = FileLock.acquire(self._layout.pin(number), shared=True)
                 return check(connection, self._manifest(connection, number), self._layout, hashes=hashes)
-            finally:
-                if lock is not None:
-                    lock.close()
+        except IndexDamagedError as error:
+            return [Finding("error", f"tables: {error.cause}", str(error.path), REBUILD)]
+        finally:
+            if lock is not None:
+                lock.close()
 
     def repair(self) -> list[str]:
         """What was mended, in words; empty for a healthy index.

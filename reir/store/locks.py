@@ -50,6 +50,13 @@ class FileLock:
     def close(self) -> None:
         """Releases the lock; more calls do nothing."""
         if self._descriptor >= 0:
+            # By name, because a child that was forked just now may still have the file open.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self.forget()
+
+    def forget(self) -> None:
+        """Closes the file without a word about the lock, which others may share."""
+        if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
         _held.discard(self)
@@ -71,7 +78,7 @@ def acquire_writer(path: Path, db: Path) -> FileLock:
 def _forget_in_child() -> None:
     # A forked decoder would otherwise keep its parent's lock alive after the parent was killed.
     for lock in list(_held):
-        lock.close()
+        lock.forget()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -15,7 +15,7 @@ from reir.store.locks import FileLock
 from reir.store.manifest import encode_files, encode_numbers, latest_snapshot, read_segments, read_shards
 from reir.store.records import Columns, IndexInfo
 from reir.store.segment import Segment, write_segment
-from reir.store.shard import SHARD_ROWS, shards_to_merge, write_shard
+from reir.store.shard import FAN_IN, SHARD_ROWS, shards_to_merge, write_shard
 from reir.store.tables import FOREVER, images, index_info, segments, shards, snapshots, tombstones
 
 CURRENT = images.c.valid_to == FOREVER
@@ -190,11 +190,11 @@ class Publication:
 
 
 def _groups(uncovered: Sequence[Segment]) -> list[list[Segment]]:
-    """Segments in groups of at most `SHARD_ROWS` rows, a larger one by itself."""
+    """Segments in groups of the size that full shards are merged to, a larger one by itself."""
     groups: list[list[Segment]] = []
     rows = 0
     for segment in uncovered:
-        if not groups or rows + segment.row_count > SHARD_ROWS:
+        if not groups or rows + segment.row_count > SHARD_ROWS * FAN_IN:
             groups.append([])
             rows = 0
         groups[-1].append(segment)

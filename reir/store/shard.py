@@ -19,7 +19,9 @@ SMALL = 1 << 23
 """Numbers (rows x D) up to which an index is searched in numpy: as quick as FAISS there, and spares importing it."""
 
 FAN_IN = 8
-SHARD_ROWS = 1 << 20
+SHARD_ROWS = 1 << 18
+"""A shard of as many rows is not merged any more."""
+
 _BLOCK = 1 << 16
 
 
@@ -64,14 +66,13 @@ def shards_to_merge(row_counts: Sequence[int]) -> int:
     the next. So a row is written again at most once a tier, and hundreds of small commits leave a few dozen shards.
     Segments are not merged here: that would change instance ids at every commit; `Index.compact` does it when asked.
     """
-    limit = SHARD_ROWS // FAN_IN**3
-    while limit < SHARD_ROWS:
-        limit *= FAN_IN
-        run = 0
-        while run < len(row_counts) and row_counts[-1 - run] < limit // FAN_IN:
-            run += 1
-        if run >= FAN_IN:
-            return run
+    least = 0
+    for most in (SHARD_ROWS // FAN_IN**3, SHARD_ROWS // FAN_IN**2, SHARD_ROWS // FAN_IN, SHARD_ROWS):
+        large = [place for place, rows in enumerate(row_counts) if rows >= most]
+        run = row_counts[large[-1] + 1 if large else 0 :]
+        if sum(rows >= least for rows in run) >= FAN_IN:
+            return len(run)
+        least = most
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
-DAMAGES = {"cut": cut, "flip": flip, "missing": Path.unlink}
+DAMAGES: dict[str, Callable[[Path], None]] = {"cut": cut, "flip": flip, "missing": Path.unlink}
 ARRAYS = ["vectors.npy", "boxes.npy", "image_ids.npy", "objectness.npy"]
 
 
@@ -59,7 +60,8 @@ def test_one_damaged_file_is_found_and_made_again(filled: Index, name: str, kind
     (finding,) = filled.check()
     assert (finding.severity, finding.path) == ("error", str(path))
     assert "reir doctor --repair" in finding.mend
-    assert bool(filled.check(hashes=False)) == (kind != "flip")
+    # A look at sizes alone sees no flipped byte, unless the numbers of rows no longer add up.
+    assert bool(filled.check(hashes=False)) == (kind != "flip" or name == "image_ids.npy")
     done = filled.repair()
     assert len(done) == 1
     assert path.name in done[0]
@@ -147,8 +149,8 @@ def test_damaged_pages_of_the_tables_are_found(filled: Index) -> None:
     for page in range(4, len(data) // 4096):
         data[page * 4096 : page * 4096 + 64] = bytes(64)
     path.write_bytes(bytes(data))
-    index = Index.open(filled.db)
-    assert any(finding.what.startswith("tables:") for finding in index.check())
+    (finding,) = Index.open(filled.db).check()
+    assert (finding.what, finding.mend) == ("tables: database disk image is malformed", "reir index --rebuild")
 
 
 def test_a_missing_pin_is_found_and_made_again(filled: Index) -> None:
