@@ -228,6 +228,7 @@ class Gallery:
         *,
         progress: Progress | None = None,
         external_ids: Mapping[str, str] | None = None,
+        workers: int | None = None,
     ) -> IndexReport:
         """What became of the given files and folders: new and changed pictures are looked at, unchanged ones are not.
 
@@ -237,6 +238,8 @@ class Gallery:
             paths: files or folders under the gallery's root.
             progress: told of every batch.
             external_ids: your own id of a picture, by its path as it is given in ``paths``.
+            workers: decoding processes; by default one a core. 0 decodes in this process: sooner for a few files, and
+                right where they can be trusted not to crash a decoder.
 
         Raises:
             RootMismatchError: a path outside the root.
@@ -247,6 +250,7 @@ class Gallery:
         options = IndexOptions(
             paths=[self.root / self._name(path) for path in paths],
             external_ids={self._name(path): name for path, name in (external_ids or {}).items()},
+            workers=workers,
         )
         with self._writing:
             report = run_index(self._index, lambda: self.model, options, progress=progress)

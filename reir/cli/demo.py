@@ -116,4 +116,6 @@ def _save_answers(queries: Sequence[Query], results: Sequence[SearchResult], gal
             picture = decode_picture(gallery.root / best.path, max_side=2 * CELL_WIDTH).picture
             panels.append(Panel(number, picture, [Mark(best.box, score_text(best.score))], query.text, ""))
     subtitle = f"the best hit of each expression among {gallery.info().instances:,} objects · {results[0].model}"
-    contact_sheet("One sentence, one object", panels, subtitle=subtitle, warnings=results[0].warnings).save(target)
+    notice = gallery.model.notice
+    warnings = [notice] if notice else []
+    contact_sheet("One sentence, one object", panels, subtitle=subtitle, warnings=warnings).save(target)

@@ -54,7 +54,7 @@ def _print_table(result: SearchResult, root: Path) -> None:
     table.add_column("score", justify="right")
     table.add_column("picture", overflow="fold", ratio=1)
     table.add_column("box (x0,y0,x1,y1)", style="cyan", no_wrap=True)
-    table.add_column("of", style="dim", no_wrap=True)
+    table.add_column("size", style="dim", no_wrap=True)
     for group in by_picture(result.hits):
         for place, hit in enumerate(group):
             first = place == 0
@@ -67,4 +67,8 @@ def _print_table(result: SearchResult, root: Path) -> None:
                 box_text(hit),
                 f"{hit.width}x{hit.height}" if first else "",
             )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    count = len(by_picture(result.hits))
+    what = "1 place" if count == 1 else f"{count} places"
+    console.print(f"{what} in {result.timings_ms['total']:.0f} ms; see the boxes with --sheet found.png", style="dim")

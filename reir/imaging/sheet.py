@@ -65,7 +65,7 @@ def _columns(panels: int) -> int:
     """Two to five columns: one row up to four panels, then as even rows as can be had."""
     if panels <= 4:
         return max(2, panels)
-    return min((5, 4), key=lambda columns: (-panels % columns, -columns))
+    return min((5, 4, 3), key=lambda columns: (-panels % columns, -columns))
 
 
 class _Heading:
@@ -145,10 +145,16 @@ def _broken(text: str, size: int, width: int) -> list[str]:
 
 
 def _elided(text: str, size: int, width: int) -> str:
-    """The text, shortened to ``width`` with an ellipsis: a path keeps its file name, a long name its two ends."""
+    """The text, shortened to ``width`` with an ellipsis: a path keeps its file name, a long name its two ends, and
+    words their beginning.
+    """
     length = font(size).getlength
     if length(text) <= width:
         return text
+    if "/" not in text and " " in text:
+        return next(
+            (text[:keep] + "…" for keep in range(len(text) - 1, 1, -1) if length(text[:keep] + "…") <= width), "…"
+        )
     for cut in (place for place, letter in enumerate(text) if letter == "/"):
         if length("…" + text[cut:]) <= width:
             return "…" + text[cut:]

@@ -49,12 +49,9 @@ class CurrentSnapshot:
         with self._lock:
             if self._closed:
                 raise ValueError("this gallery is closed")
-            found = self._index.snapshot()
-            if found.number == self._newest.number:
-                found.close()
-            else:
-                old, self._newest = self._newest, found
-                self._readers[id(found)] = 0
+            if self._index.latest() != self._newest.number:
+                old, self._newest = self._newest, self._index.snapshot()
+                self._readers[id(self._newest)] = 0
                 self._close_if_left(old)
             return self._newest.number
 

@@ -26,7 +26,7 @@ def test_on_a_terminal_it_is_a_table(command: Reir, indexed: Path, monkeypatch: 
     monkeypatch.setenv("TERM", "dumb")
     out = command("search", "red", "-t", "2").out
     lines = [line.split() for line in out.splitlines() if line.strip()]
-    assert lines[0] == ["score", "picture", "box", "(x0,y0,x1,y1)", "of"]
+    assert lines[0] == ["score", "picture", "box", "(x0,y0,x1,y1)", "size"]
     assert ["1", "1.000", "a/red.png", "0,0,40,30", "80x60"] in lines
     assert max(len(line) for line in out.splitlines()) <= 100
     assert command("search", "red", "--min-score", "2").out == "Nothing found.\n"
