@@ -303,7 +303,8 @@ class _Run:
 
     def _add(self, candidate: Candidate, facts: FileFacts, instances: Any) -> None:
         self._ledger.add(facts, instances)
-        self._fresh.add(facts.content_hash or "")
+        if self._options.rebuild:
+            self._fresh.add(facts.content_hash or "")
         if candidate.known is None:
             self._report.new += 1
         else:
