@@ -152,9 +152,8 @@ def _elided(text: str, size: int, width: int) -> str:
     if length(text) <= width:
         return text
     if "/" not in text and " " in text:
-        return next(
-            (text[:keep] + "…" for keep in range(len(text) - 1, 1, -1) if length(text[:keep] + "…") <= width), "…"
-        )
+        shortened = (text[:keep] + "…" for keep in range(len(text), -1, -1))
+        return next((short for short in shortened if length(short) <= width), "…")
     for cut in (place for place, letter in enumerate(text) if letter == "/"):
         if length("…" + text[cut:]) <= width:
             return "…" + text[cut:]
