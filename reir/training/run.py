@@ -155,8 +155,9 @@ def train(
         sampler=_Steps(first, config.optim.steps),
         batch_size=None,
         num_workers=workers,
-        prefetch_factor=6,
-        multiprocessing_context="fork",
+        prefetch_factor=6 if workers else None,
+        # The scene graphs are large; a forked worker shares them, and it computes nothing in parallel.
+        multiprocessing_context="fork" if workers else None,
     )
     started = time.perf_counter()
     measured: dict[str, Any] = {}
@@ -177,6 +178,7 @@ def train(
         if done % config.checkpoint_every == 0 or done == config.optim.steps:
             state = {"network": network.state_dict(), "heads": heads.state_dict(), "optim": optim.state_dict()}
             save_checkpoint(out, config, done, {**state, "seconds": seconds})
+            log(f"checkpoint at {done}")
         if done % config.validate_every == 0 or done == config.optim.steps:
             measured = validate(network, validation, tokenizer)
             with (out / "validation.jsonl").open("a") as file:

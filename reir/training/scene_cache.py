@@ -11,8 +11,9 @@ import json
 import os
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -74,7 +75,10 @@ def build_cache(
     workers: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Folders of the shards for ``config.scenes`` scenes; those that exist are kept."""
+    """Folders of the shards for ``config.scenes`` scenes; those that exist are kept.
+
+    With no ``workers`` they are made in this process.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     starts = range(first_seed, first_seed + config.scenes, SHARD)
     paths = [folder / f"shard-{start:09d}" for start in starts]
@@ -86,8 +90,12 @@ def build_cache(
     ]
     build = partial(_build_shard, config=config, canvases=canvases)
     done = len(paths) - len(jobs)
-    with ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn")) as pool:
-        for _ in pool.map(build, jobs):
+    with ExitStack() as stack:
+        run: Callable[..., Iterable[None]] = map
+        if workers > 0 and jobs:
+            pool = ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn"))
+            run = stack.enter_context(pool).map
+        for _ in run(build, jobs):
             done += 1
             if progress is not None:
                 progress(done, len(paths))
