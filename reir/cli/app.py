@@ -66,10 +66,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         app(args=spread_numbers(given), prog_name="reir")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except BrokenPipeError:
-        # The reader of our output (``head``) has enough: not an error, and nothing more can be flushed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (KeyboardInterrupt, Exception) as error:
         return report(error, debug="--debug" in given or bool(os.environ.get("REIR_DEBUG")))
     return 0
