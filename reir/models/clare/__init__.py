@@ -8,14 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from reir.models.clare.config import TINY, ClareConfig
+from reir.models.clare.config import TINY, VIT_B, VIT_L, ClareConfig
 
 if TYPE_CHECKING:
     from reir.models.clare.builder import build_clare
     from reir.models.clare.network import Clare
     from reir.models.clare.outputs import TextOutput, VisualOutput
 
-__all__ = ["TINY", "Clare", "ClareConfig", "TextOutput", "VisualOutput", "build_clare"]
+__all__ = ["TINY", "VIT_B", "VIT_L", "Clare", "ClareConfig", "TextOutput", "VisualOutput", "build_clare"]
 
 _DEFERRED = {"Clare": "network", "TextOutput": "outputs", "VisualOutput": "outputs", "build_clare": "builder"}
 

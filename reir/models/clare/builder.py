@@ -1,4 +1,4 @@
-"""From a configuration to a network with random weights; nothing is downloaded."""
+"""From a configuration to a network."""
 
 from __future__ import annotations
 
@@ -12,26 +12,19 @@ from reir.models.clare.geometry import update_logit, update_relative
 from reir.models.clare.more import MixOfRelationExperts
 from reir.models.clare.network import Clare
 from reir.models.clare.proposals import ProposalHead
+from reir.models.clare.siglip import SiglipBackbone, SiglipText, siglip_towers
 from reir.models.clare.text import TextEncoder
 from reir.models.clare.visual import VisualBranch
 
 
-def build_clare(config: ClareConfig, *, vocabulary_size: int | None = None) -> Clare:
-    """A CLARE network with random weights.
+def build_clare(config: ClareConfig, *, vocabulary_size: int | None = None, pretrained: str | None = None) -> Clare:
+    """A CLARE network with random weights; with ``pretrained``, SigLIP's towers get theirs.
 
-    ``vocabulary_size`` is needed by configurations with the small text encoder; a SigLIP tower brings its own.
+    ``vocabulary_size`` is needed by (and only by) configurations with the small text encoder. ``pretrained`` is an
+    open_clip tag, which may download, or the path of a checkpoint.
     """
-    if vocabulary_size is None:
-        raise ValueError("the small text encoder needs vocabulary_size, got None")
-    backbone: nn.Module = ConvBackbone(channels=config.backbone_channels, blocks=config.backbone_blocks)
-    channels = config.backbone_channels
-    text: nn.Module = TextEncoder(
-        vocabulary=vocabulary_size,
-        max_tokens=config.max_tokens,
-        width=config.text_width,
-        layers=config.text_layers,
-        heads=config.text_heads,
-        feedforward=config.text_feedforward,
+    backbone, channels, text = (
+        _small_parts(config, vocabulary_size) if config.vision == "conv" else _siglip_parts(config, pretrained)
     )
     update = update_relative if config.box_update == "relative" else update_logit
     visual = VisualBranch(
@@ -84,3 +77,26 @@ def build_clare(config: ClareConfig, *, vocabulary_size: int | None = None) -> C
         initial_scale=config.initial_scale,
         initial_bias=config.initial_bias,
     )
+
+
+def _small_parts(config: ClareConfig, vocabulary_size: int | None) -> tuple[nn.Module, tuple[int, ...], nn.Module]:
+    if vocabulary_size is None:
+        raise ValueError("the small text encoder needs vocabulary_size, got None")
+    text = TextEncoder(
+        vocabulary=vocabulary_size,
+        max_tokens=config.max_tokens,
+        width=config.text_width,
+        layers=config.text_layers,
+        heads=config.text_heads,
+        feedforward=config.text_feedforward,
+    )
+    backbone = ConvBackbone(channels=config.backbone_channels, blocks=config.backbone_blocks)
+    return backbone, config.backbone_channels, text
+
+
+def _siglip_parts(config: ClareConfig, pretrained: str | None) -> tuple[nn.Module, tuple[int, ...], nn.Module]:
+    trunk, tower = siglip_towers(config.vision, pretrained=pretrained)
+    backbone, text = SiglipBackbone(trunk=trunk), SiglipText(tower=tower)
+    if text.width != config.text_width:
+        raise ValueError(f"{config.vision} has text width {text.width}, the configuration says {config.text_width}")
+    return backbone, backbone.channels, text

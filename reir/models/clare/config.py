@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -72,3 +72,24 @@ TINY = ClareConfig(
     anchor=0.2,
 )
 """The embedded model: every part of the paper's network, smaller, over a small convolutional backbone."""
+
+VIT_B = ClareConfig(
+    vision="ViT-B-16-SigLIP-384",
+    width=256,
+    embedding=768,
+    queries=900,
+    encoder_layers=6,
+    heads=8,
+    points=4,
+    feedforward=1024,
+    strides=(8, 16, 32, 64),
+    encoder_levels=(0, 1, 2, 3),
+    proposal_levels=(0, 1, 2, 3),
+    decoder_levels=((0, 1, 2, 3),) * 6,
+    expert_width=1536,
+    text_width=768,
+)
+"""The paper's CLARE-ViT-B: 6 + 6 layers, 900 queries, one shared and four routed experts, two of them active."""
+
+VIT_L = replace(VIT_B, vision="ViT-L-16-SigLIP-384", embedding=1024, text_width=1024, expert_width=2048)
+"""The paper's CLARE-ViT-L."""
