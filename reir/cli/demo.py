@@ -98,7 +98,7 @@ def _print_answers(queries: Sequence[Query], results: Sequence[SearchResult]) ->
     for query, result in zip(queries, results, strict=True):
         place = _place(query, result)
         first += place == 1
-        verdict = "found" if place == 1 else f"at {place}" if place else "missed"
+        verdict = "found" if place == 1 else f"rank {place}" if place else "missed"
         print(f"{verdict:<7} {query.text}  ({result.timings_ms['total']:.0f} ms)")
     print(f"\n{first} of {len(queries)} found at the first place")
 

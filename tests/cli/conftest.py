@@ -42,8 +42,8 @@ Reir = Callable[..., Done]
 
 
 def load_test_model(name: str = "auto", *, device: str = "auto") -> GridColourModel:
-    """The models of these tests: grid-colour, which is also the best there is, and one that cuts finer."""
-    if name in ("auto", "grid-colour"):
+    """The models of these tests: grid-colour, which is all there is by default, and one that cuts finer."""
+    if name in ("auto", "grid-colour", "clare-tiny"):
         return GridColourModel()
     if name == "grid-colour-4":
         return GridColourModel(cells=4)
