@@ -118,8 +118,8 @@ def _draw_panel(sheet: Image.Image, canvas: ImageDraw.ImageDraw, panel: Panel, c
     lines = _broken(panel.caption, 17, room_for_caption)
     if len(lines) > 2:
         lines = [lines[0], _elided(" ".join(lines[1:]), 17, room_for_caption)]
-    for number, line in enumerate(lines):
-        middle = baseline + round((number - (len(lines) - 1) / 2) * 21)
+    for place, line in enumerate(lines):
+        middle = baseline + round((place - (len(lines) - 1) / 2) * 21)
         canvas.text((left, middle), line, font=font(17), fill=_INK, anchor="lm")
 
 
