@@ -29,7 +29,9 @@ FORMATS = ("PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "JPEG2000")
 """Pillow's readers that are used besides JPEG and HEIC: fewer parsers, fewer surprises in hostile files."""
 
 MAX_PIXELS = 120_000_000
-"""Most pixels of a file that has to be decoded whole: about 0.5 GB at Pillow's four bytes a pixel."""
+"""Most pixels of a file that has to be decoded whole: 0.5 GB at Pillow's four bytes a pixel, twice that with alpha."""
+MAX_CODEC_PIXELS = 64_000_000
+"""Most pixels of a format whose codec keeps several copies of its own: 9 (AVIF) to 18 (JPEG 2000) bytes a pixel."""
 MAX_REDUCED_PIXELS = 400_000_000
 """Most pixels of a JPEG that is decoded row by row at a reduced size (phones make 200 megapixels)."""
 MIN_SIDE = 8
@@ -138,7 +140,8 @@ def _check_size(image: Image.Image, width: int, height: int, max_side: int | Non
         raise _RefusedError(f"{width}x{height} pixels: too narrow, at most {MAX_ASPECT:.0f}:1 is read")
     # A progressive JPEG keeps all its coefficients in memory, whatever size it is decoded at.
     by_rows = image.format == "JPEG" and max_side is not None and not image.info.get("progressive")
-    limit = MAX_REDUCED_PIXELS if by_rows else MAX_PIXELS
+    whole = MAX_CODEC_PIXELS if image.format in ("AVIF", "HEIF", "JPEG2000", "WEBP") else MAX_PIXELS
+    limit = MAX_REDUCED_PIXELS if by_rows else whole
     if width * height > limit:
         raise _RefusedError(_too_large(width * height, limit))
 
@@ -151,9 +154,9 @@ def _to_rgb(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The loaded picture as RGB of the given size: resized in its own mode first, to copy few pixels."""
     if image.mode.startswith("I") or image.mode == "F":
         image = _to_8_bit(image)
-    elif image.has_transparency_data:
-        image = image.convert("LA" if image.mode == "LA" else "RGBA")
-    elif image.mode not in ("L", "RGB", "CMYK"):
+    elif image.has_transparency_data and image.mode not in ("LA", "RGBA"):
+        image = image.convert("RGBA")
+    elif image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     if image.size != size:
         # Pillow multiplies by alpha before resizing, so that colours under transparent pixels do not bleed.

@@ -269,6 +269,11 @@ def test_bombs_are_refused_by_their_header() -> None:
     assert cause_of(png_header(12000, 12000)) == "says it has 144 megapixels, at most 120 are read"
     jpeg = encoded(scene(), "JPEG").getvalue().replace(struct.pack(">HH", 64, 96), struct.pack(">HH", 65000, 65000))
     assert cause_of(jpeg) == "says it has 4,225 megapixels, at most 400 are read"
+    webp = encoded(Image.new("RGB", (64, 64)), "WEBP", lossless=True).getvalue()
+    # Width and height less one, 14 bits each, behind the signature byte of a lossless picture.
+    at = webp.index(b"\x2f", webp.index(b"VP8L")) + 1
+    sides = (12000 - 1) | (12000 - 1) << 14 | struct.unpack("<I", webp[at : at + 4])[0] & ~0 << 28
+    assert "at most 64 are read" in cause_of(webp[:at] + struct.pack("<I", sides) + webp[at + 4 :])
     progressive = encoded(scene(), "JPEG", progressive=True).getvalue()
     progressive = progressive.replace(struct.pack(">HH", 64, 96), struct.pack(">HH", 15000, 15000))
     assert cause_of(progressive) == "says it has 225 megapixels, at most 120 are read"
