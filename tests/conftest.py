@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
+
+from reir.errors import ReirError
 
 # Before anything imports torch, numpy or a hub client: they read these once.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -22,40 +26,9 @@ settings.register_profile("reir", deadline=None, derandomize=True)
 settings.load_profile("reir")
 
 
-def postgres_binaries() -> Path | None:
-    """The folder with initdb and pg_ctl, newest version first; None where PostgreSQL's server is not installed."""
-    on_path = shutil.which("initdb")
-    folders = [Path(on_path).parent] if on_path else []
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda f: int(f.parent.name), reverse=True)
-    return next((folder for folder in folders if (folder / "initdb").exists() and (folder / "pg_ctl").exists()), None)
-
-
-def has_emoji_font() -> bool:
-    """Whether the scene generator finds its font."""
-    from reir.data.scenes.glyphs import EmojiFontError, find_font
-
-    try:
-        find_font()
-    except EmojiFontError:
-        return False
-    return True
-
-
-def missing_system_package(item: pytest.Item) -> str | None:
-    """The Debian package that a test is marked to need and this machine lacks."""
-    if item.get_closest_marker("requires_font") and not has_emoji_font():
-        return "fonts-noto-color-emoji"
-    if item.get_closest_marker("requires_postgres") and postgres_binaries() is None:
-        return "postgresql"
-    return None
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test that lacks its system package; fail it where the machine promised to have them all."""
-    package = missing_system_package(item)
-    if package is None:
-        return
-    message = f"needs the system package {package}: run scripts/setup-system.sh"
+def lacking(need: str) -> NoReturn:
+    """Skip for want of a system package; fail where the machine promised to have them all (``.ci/run``)."""
+    message = f"{need}: run scripts/setup-system.sh"
     if os.environ.get("REIR_REQUIRE_SYSTEM") == "1":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
@@ -71,9 +44,44 @@ def user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def font_or_skip() -> Iterator[None]:
+    """Drawing glyphs on a machine without the font skips the test, however deep the font is asked for."""
+    try:
+        yield
+    except ReirError as error:
+        from reir.data.scenes.glyphs import EmojiFontError
+
+        if isinstance(error, EmojiFontError):
+            lacking(str(error))
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    with font_or_skip():
+        if item.get_closest_marker("requires_font"):
+            from reir.data.scenes.glyphs import find_font
+
+            find_font()
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    with font_or_skip():
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_bin() -> Path:
-    """The folder with PostgreSQL's initdb and pg_ctl; for tests marked ``requires_postgres``."""
-    folder = postgres_binaries()
-    assert folder is not None, "mark the test with requires_postgres"
-    return folder
+    """The folder with PostgreSQL's initdb and pg_ctl, of the newest version there is."""
+    on_path = shutil.which("initdb")
+    folders = [Path(on_path).parent] if on_path else []
+    folders += sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name), reverse=True
+    )
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "pg_ctl").exists():
+            return folder
+    lacking("needs PostgreSQL's server (Debian package postgresql)")

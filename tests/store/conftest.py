@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import getpass
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,8 +12,6 @@ import pytest
 
 from reir.store import Index
 from tests.store.gallery import MODEL
-
-POSTGRES = Path("/usr/lib/postgresql/15/bin")
 
 
 @pytest.fixture
@@ -21,38 +22,38 @@ def index(tmp_path: Path) -> Index:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres(postgres_bin: Path) -> Iterator[Callable[[], str]]:
     """Makes empty databases in a throwaway PostgreSQL cluster; gives their URLs."""
     psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
-    if not POSTGRES.exists() or shutil.which("runuser") is None:
-        pytest.skip("PostgreSQL 15 is not installed")
     # Below /tmp, because user postgres may not enter pytest's folders and socket paths must be short.
-    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/reir-pg-XXXXXX"], text=True).strip())
-    as_postgres = ["runuser", "-u", "postgres", "--"]
+    folder = Path(tempfile.mkdtemp(prefix="reir-pg-", dir="/tmp"))
+    user, as_user = getpass.getuser(), []
     try:
-        shutil.chown(folder, "postgres", "postgres")
+        if os.geteuid() == 0:
+            # PostgreSQL refuses to run as root.
+            user, as_user = "postgres", ["runuser", "-u", "postgres", "--"]
+            shutil.chown(folder, "postgres", "postgres")
         data = folder / "data"
         start = f"-k {folder} -c fsync=off -c listen_addresses=''"
         commands = [
-            [f"{POSTGRES}/initdb", "-D", str(data), "-A", "trust", "--locale=C.UTF-8"],
-            [f"{POSTGRES}/pg_ctl", "-D", str(data), "-w", "-o", start, "-l", str(folder / "log"), "start"],
+            [f"{postgres_bin}/initdb", "-D", str(data), "-U", user, "-A", "trust", "--locale=C.UTF-8"],
+            [f"{postgres_bin}/pg_ctl", "-D", str(data), "-w", "-o", start, "-l", str(folder / "log"), "start"],
         ]
         for command in commands:
-            done = subprocess.run([*as_postgres, *command], capture_output=True, text=True, cwd=folder)
-            if done.returncode:
-                pytest.skip(f"no throwaway PostgreSQL here: {done.stderr.strip().splitlines()[-1:]}")
+            done = subprocess.run([*as_user, *command], capture_output=True, text=True, cwd=folder)
+            assert done.returncode == 0, done.stderr
         made = 0
 
         def new_database() -> str:
             nonlocal made
             made += 1
-            with psycopg.connect(f"host={folder} user=postgres", autocommit=True) as connection:
+            with psycopg.connect(f"host={folder} user={user}", autocommit=True) as connection:
                 connection.execute(f"CREATE DATABASE test{made}")
-            return f"postgresql+psycopg://postgres@/test{made}?host={folder}"
+            return f"postgresql+psycopg://{user}@/test{made}?host={folder}"
 
         yield new_database
-        stop = [f"{POSTGRES}/pg_ctl", "-D", str(data), "-m", "immediate", "stop"]
-        subprocess.run([*as_postgres, *stop], capture_output=True, cwd=folder)
+        stop = [f"{postgres_bin}/pg_ctl", "-D", str(data), "-m", "immediate", "stop"]
+        subprocess.run([*as_user, *stop], capture_output=True, cwd=folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
