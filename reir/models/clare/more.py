@@ -9,9 +9,7 @@ from reir.models.clare.attention import FeedForward
 
 
 def keep_largest(gates: Tensor, count: int) -> Tensor:
-    """Gates (Q, N) with all but the ``count`` largest of each row set to zero (eq. 3); ties go to the first."""
-    if count >= gates.shape[-1]:
-        return gates
+    """Gates (Q, N) with all but the ``count`` largest of each row set to zero (eq. 3), exactly so with ties too."""
     indices = gates.topk(count, dim=-1).indices
     return gates * torch.zeros_like(gates).scatter(-1, indices, 1.0)
 

@@ -38,11 +38,12 @@ class SiglipBackbone(nn.Module):
 
     def __init__(self, *, trunk: nn.Module) -> None:
         super().__init__()
-        self.trunk: Any = trunk
-        if self.trunk.num_prefix_tokens:
-            raise ValueError(f"SigLIP has no prefix tokens, got {self.trunk.num_prefix_tokens}")
-        self.patch = int(self.trunk.patch_embed.patch_size[0])
-        width = int(self.trunk.embed_dim)
+        vision: Any = trunk
+        if vision.num_prefix_tokens:
+            raise ValueError(f"SigLIP has no prefix tokens, got {vision.num_prefix_tokens}")
+        self.trunk = vision
+        self.patch = int(vision.patch_embed.patch_size[0])
+        width = int(vision.embed_dim)
         self.finer = nn.ConvTranspose2d(width, width // 2, 2, 2)
         self.channels = (width // 2, width, width, width)
 
@@ -82,9 +83,10 @@ class SiglipText(nn.Module):
 
     def __init__(self, *, tower: nn.Module) -> None:
         super().__init__()
-        self.tower: Any = tower
-        self.context = int(self.tower.context_length)
-        self.width = int(self.tower.text_projection.out_features)
+        text: Any = tower
+        self.tower = text
+        self.context = int(text.context_length)
+        self.width = int(text.text_projection.out_features)
 
     def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
         """F_t (Q, d) from ``token_ids`` (Q, T) and ``token_mask`` (Q, T) bool, True for a token; T <= context."""
