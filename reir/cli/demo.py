@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reir.gallery import Gallery
     from reir.types import SearchResult
 
+MODEL = "clare-tiny"
 SEARCHES = 10
 
 
@@ -41,12 +42,11 @@ def demo(
     from reir.cli.console import note, progress_bar
     from reir.cli.drawn import save_sheet
     from reir.data.coco import load_dataset
-    from reir.gallery import Gallery
 
     data = load_dataset("demo")
     folder = out or user_cache_path("reir") / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    with Gallery.create(data.images_root, db=folder / "index", model="clare-tiny") as gallery:
+    with _open(data.images_root, folder / "index") as gallery:
         with progress_bar() as progress:
             report = gallery.add([gallery.root], progress=progress)
         held = gallery.info()
@@ -62,6 +62,20 @@ def demo(
         note("\nNow try your own words, or your own pictures:")
         note(f'  reir search "{queries[-1].text}" --db {gallery.db} --sheet found.png')
         note("  reir index ~/Pictures")
+
+
+def _open(root: Path, db: Path) -> Gallery:
+    """The demo's gallery; an index left by an earlier version of reir or of the model makes way."""
+    import shutil
+
+    from reir.errors import ModelMismatchError, RootMismatchError
+    from reir.gallery import Gallery
+
+    try:
+        return Gallery.create(root, db=db, model=MODEL)
+    except (ModelMismatchError, RootMismatchError):
+        shutil.rmtree(db)
+        return Gallery.create(root, db=db, model=MODEL)
 
 
 def varied_queries(data: Dataset, count: int) -> list[Query]:

@@ -12,6 +12,7 @@ from reir.cli.demo import varied_queries
 from reir.data.coco import load_dataset
 from reir.data.registry import DatasetEntry
 from tests.cli.conftest import Reir
+from tests.grid_colour_model import GridColourModel
 from tests.search.galleries import Quadrants, paint
 
 PICTURES: dict[str, Quadrants] = {
@@ -120,6 +121,10 @@ def test_demo_indexes_searches_and_draws(
     again = command("demo", "--out", tmp_path / "out")
     assert again.code == 0
     assert "0 of the pictures new" in again.err
+    monkeypatch.setattr("reir.models.load_model", lambda *_, **__: GridColourModel(fingerprint="retrained"))
+    renewed = command("demo", "--out", tmp_path / "out")
+    assert renewed.code == 0
+    assert "3 of the pictures new" in renewed.err
 
 
 def test_demo_searches_are_of_every_kind_and_of_different_pictures(dataset: Path) -> None:
