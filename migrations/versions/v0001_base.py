@@ -65,9 +65,10 @@ def upgrade() -> None:
         ("images_source", "source_image_id"),
         ("images_content", "content_hash"),
         ("images_external", "external_id"),
-        ("images_valid_to", "valid_to"),
     ):
-        op.create_index(name, "images", [column])
+        op.create_index(name, "images", [column, "valid_to"])
+    ended = sa.text(f"valid_to < {2**62}")
+    op.create_index("images_ended", "images", ["valid_to"], sqlite_where=ended, postgresql_where=ended)
     op.create_table(
         "segments",
         sa.Column("number", KEY, primary_key=True, autoincrement=False),

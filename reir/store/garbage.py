@@ -11,7 +11,7 @@ from sqlalchemy.sql import ColumnElement
 
 from reir.store.layout import Layout
 from reir.store.locks import FileLock
-from reir.store.tables import images, segments, shards, snapshots, tombstones, visible
+from reir.store.tables import ENDED, images, segments, shards, snapshots, tombstones, visible
 
 
 def collect(connection: Connection, layout: Layout, latest: int) -> None:
@@ -25,6 +25,8 @@ def collect(connection: Connection, layout: Layout, latest: int) -> None:
             kept = connection.scalars(select(snapshots.c.number)).all()
             for table in (images, segments, shards):
                 unused: list[ColumnElement[bool]] = [not_(visible(table, number)) for number in kept]
+                if table is images:
+                    unused.append(ENDED)
                 connection.execute(delete(table).where(and_(table.c.valid_to <= latest, *unused)))
             connection.execute(delete(tombstones).where(tombstones.c.segment.not_in(select(segments.c.number))))
         connection.commit()

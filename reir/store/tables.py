@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    literal_column,
+)
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.types import TypeEngine
 
@@ -70,13 +82,16 @@ images = Table(
     Column("instance_count", Integer, nullable=False),
     Column("valid_from", BigInteger, nullable=False),
     Column("valid_to", BigInteger, nullable=False),
-    Index("images_image_id", "image_id"),
-    Index("images_path", "path"),
-    Index("images_source", "source_image_id"),
-    Index("images_content", "content_hash"),
-    Index("images_external", "external_id"),
-    Index("images_valid_to", "valid_to"),
+    Index("images_image_id", "image_id", "valid_to"),
+    Index("images_path", "path", "valid_to"),
+    Index("images_source", "source_image_id", "valid_to"),
+    Index("images_content", "content_hash", "valid_to"),
+    Index("images_external", "external_id", "valid_to"),
 )
+
+# Only ended rows: on all rows SQLite would take it for every query of the current ones, and read them all.
+ENDED = images.c.valid_to < literal_column(str(FOREVER))
+Index("images_ended", images.c.valid_to, sqlite_where=ENDED, postgresql_where=ENDED)
 
 segments = Table(
     "segments",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
@@ -173,7 +172,8 @@ class Writer:
         instance_count: int = 0,
         cause: str | None = None,
     ) -> int:
-        values = asdict(file) | {"taken_at": _wall_clock(file), "image_id": image_id, "status": status, "cause": cause}
+        values = {name: getattr(file, name) for name in FileFacts.__slots__}
+        values |= {"taken_at": _wall_clock(file), "image_id": image_id, "status": status, "cause": cause}
         values |= {"source_image_id": source, "instance_count": instance_count}
         if old is not None:
             if file.external_id is None:
