@@ -79,7 +79,7 @@ def _facts(state: ProgressState) -> str:
     facts = [f"{state.done:,} pictures" if state.total is None else f"{state.done:,}/{state.total:,} pictures"]
     if state.images_per_second is not None:
         facts.append(f"{state.images_per_second:,.{0 if state.images_per_second >= 10 else 1}f} images/s")
-    if state.seconds_left is not None:
+    if state.seconds_left is not None and state.seconds_left >= 1:
         facts.append(f"{duration(state.seconds_left)} left")
     if state.failed:
         facts.append(f"{state.failed:,} unreadable")

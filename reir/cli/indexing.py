@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -118,14 +118,15 @@ def _bring_up_to_date(
     database_url: str | None,
     model_name: str | None,
     device: str,
-) -> tuple[IndexReport, dict[str, str | None]]:
-    """The report of the run, and which index it was about."""
+) -> tuple[IndexReport, dict[str, Any]]:
+    """The report of the run, and which index and model it was about."""
     from reir.cli.console import warn
     from reir.cli.remake import needs_remake, remake
     from reir.indexer import open_existing, open_or_create, rehearse, run_index
     from reir.indexer.location import new_location
 
     index = open_existing(path, db=db, database_url=database_url)
+    warnings: list[str] = []
 
     @cache
     def load() -> Model:
@@ -133,18 +134,27 @@ def _bring_up_to_date(
 
         made_by = index.info.model.name if index is not None else "auto"
         model = load_model(model_name or made_by, device=device)
-        warn([model.notice] if model.notice else [])
+        if model.notice:
+            warnings.append(model.notice)
+            warn([model.notice])
         return model
 
-    if index is None:
+    if index is None and path.is_dir():
         location = new_location(path.resolve())
-        if db is None and location.message:
-            warn([location.message])
-        if options.dry_run and path.is_dir():
+        if options.dry_run:
             report = rehearse(path.resolve(), None, replace(options, paths=None), progress=progress)
-            return report, {"root": str(path.resolve()), "db": str(db or location.db), "model": None}
+            return report, {"root": str(path.resolve()), "db": str(db or location.db), "model": None, "warnings": []}
+        if db is None and location.message:
+            warnings.append(location.message)
+            warn([location.message])
+    if index is None:
         index = open_or_create(path, load, db=db, max_instances=options.max_instances, database_url=database_url)
-    facts: dict[str, str | None] = {"root": str(index.info.root), "db": str(index.db), "model": index.info.model.name}
+    facts = {
+        "root": str(index.info.root),
+        "db": str(index.db),
+        "model": index.info.model.name,
+        "warnings": warnings,
+    }
     if options.rebuild and not options.dry_run:
         model = load()
         if needs_remake(index, model, options):
@@ -155,7 +165,7 @@ def _bring_up_to_date(
     return run_index(index, load, options, progress=progress), facts
 
 
-def _print_report(report: IndexReport, facts: Mapping[str, str | None]) -> None:
+def _print_report(report: IndexReport, facts: Mapping[str, Any]) -> None:
     from reir.cli.console import duration, note
 
     counts = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Reir
+from tests.grid_colour_model import GridColourModel
 from tests.search.galleries import paint
 
 # Decoding in this process: starting others would take most of the time.
@@ -34,6 +35,15 @@ def test_json_report(command: Reir, photos: Path) -> None:
         "instances": 12,
         "snapshot": 1,
     }
+
+
+def test_the_models_notice_is_on_stderr_and_in_the_json(
+    command: Reir, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GridColourModel, "notice", "this model knows five colours")
+    done = command("index", photos, "--json", *HERE)
+    assert done.json["warnings"] == ["this model knows five colours"]
+    assert done.err == "warning: this model knows five colours\n"
 
 
 def test_pictures_that_cannot_be_read_give_exit_code_3(command: Reir, photos: Path) -> None:
