@@ -124,9 +124,9 @@ def _draw_panel(sheet: Image.Image, canvas: ImageDraw.ImageDraw, panel: Panel, c
 
 
 def _fitted(picture: Picture, room: tuple[int, int]) -> Picture:
-    """The picture scaled to fit the room, small ones enlarged at most twice; boxes still refer to the original."""
+    """The picture scaled to fit the room, small ones enlarged at most four times; boxes still refer to the original."""
     height, width = picture.pixels.shape[:2]
-    scale = min(room[0] / width, room[1] / height, 2.0)
+    scale = min(room[0] / width, room[1] / height, 4.0)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     image = Image.fromarray(picture.pixels).resize(size, Image.Resampling.LANCZOS)
     return Picture(np.asarray(image), picture.width, picture.height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +55,7 @@ def paths(result: reir.SearchResult) -> list[str]:
 def test_create_add_search_and_open_again(root: Path) -> None:
     with Gallery.create(root, model=GridColourModel()) as gallery:
         assert gallery.search("red").hits == ()
-        report = gallery.add(["."])
+        report = gallery.add(["."], workers=0)
         assert (report.new, report.failed) == (3, [])
         assert paths(gallery.search("red", top=2)) == ["a/red.png", "a/yellow.png"]
     with Gallery.open(root / ".reir", model=GridColourModel()) as gallery:
@@ -97,6 +98,19 @@ def test_a_pillow_example_is_read_as_its_file_is(gallery: Gallery, tmp_path: Pat
     image.save(tmp_path / "clear.png", exif=exif)
     opened = Image.open(tmp_path / "clear.png")
     assert gallery.search(image=opened).hits == gallery.search(image=tmp_path / "clear.png").hits
+
+
+def test_copies_share_their_objects_and_are_found_once(gallery: Gallery, root: Path) -> None:
+    shutil.copy(root / "a/red.png", root / "b/copy.png")
+    # Read as a copy only if the index knows the real content of the original.
+    gallery.remove(["a/red.png"])
+    assert gallery.add(["a/red.png", "b/copy.png"], workers=0).duplicates == 1
+    hits = gallery.search("red", flat=True).hits
+    assert [hit.path for hit in hits if hit.score > 0.9] == ["a/red.png"]
+    (copy,) = [hit for hit in gallery.search("red", path_prefix="b/", flat=True).hits if hit.score > 0.9]
+    assert (copy.path, copy.box) == ("b/copy.png", (0, 0, 40, 30))
+    gallery.remove(["a/red.png"])
+    assert gallery.search("red").hits[0].path == "b/copy.png"
 
 
 def test_exactly_one_query(gallery: Gallery) -> None:
@@ -146,7 +160,7 @@ def test_paths_may_be_absolute_relative_to_the_root_or_to_the_working_folder(
 ) -> None:
     monkeypatch.chdir(root / "a")
     paint(root / "a/here.png", ("red",) * 4)
-    assert gallery.add(["here.png"]).new == 1
+    assert gallery.add(["here.png"], workers=0).new == 1
     assert gallery.remove(["here.png"]) == 1
     assert gallery.remove(["a/red.png"]) == 1
     assert gallery.remove([root / "a/yellow.png"]) == 1
@@ -156,7 +170,7 @@ def test_paths_may_be_absolute_relative_to_the_root_or_to_the_working_folder(
 def test_remove_a_folder_and_nothing_else(gallery: Gallery, root: Path) -> None:
     paint(root / "ab.png", ("red",) * 4)
     paint(root / "a b/c.png", ("red",) * 4, (90, 60))
-    gallery.add([root])
+    gallery.add([root], workers=0)
     assert gallery.remove(["a"]) == 2
     assert sorted(paths(gallery.search("red"))) == ["a b/c.png", "ab.png", "b/no-red.png"]
     assert gallery.remove(["a"]) == 0
@@ -167,7 +181,7 @@ def test_remove_a_folder_and_nothing_else(gallery: Gallery, root: Path) -> None:
 def test_a_path_outside_the_root_is_refused(gallery: Gallery, tmp_path: Path) -> None:
     outside = paint(tmp_path / "outside.png", ("red",) * 4)
     with pytest.raises(RootMismatchError, match="outside"):
-        gallery.add([outside])
+        gallery.add([outside], workers=0)
     with pytest.raises(RootMismatchError):
         gallery.remove(["../outside.png"])
 
@@ -175,7 +189,7 @@ def test_a_path_outside_the_root_is_refused(gallery: Gallery, tmp_path: Path) ->
 def test_another_process_commits_and_the_next_search_sees_it(gallery: Gallery, root: Path) -> None:
     with Gallery.open(gallery.db, model=GridColourModel()) as other:
         paint(root / "z.png", ("red",) * 4)
-        other.add(["z.png"])
+        other.add(["z.png"], workers=0)
     assert "z.png" in paths(gallery.search("red"))
 
 
@@ -257,7 +271,7 @@ def test_searches_run_beside_additions_and_removals(tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(4) as pool:
             searches = [pool.submit(search) for _ in range(3)]
-            writers = [pool.submit(lambda name=name: gallery.add([name])) for name in added]
+            writers = [pool.submit(lambda name=name: gallery.add([name], workers=0)) for name in added]
             for writer in writers:
                 writer.result()
             assert gallery.remove(added[:2]) == 2
@@ -274,5 +288,5 @@ def test_a_gallery_lets_go_of_old_snapshots(gallery: Gallery, root: Path) -> Non
     """Superseded files must not stay because a long-lived service once looked at them."""
     for number in range(3):
         paint(root / f"{number}.png", ("red",) * 4, (80 + 2 * number, 60))
-        gallery.add([f"{number}.png"])
+        gallery.add([f"{number}.png"], workers=0)
     assert len(gallery._current._readers) == 1
