@@ -50,5 +50,5 @@ def test_no_pairs():
     nothing = torch.zeros(0, 4, requires_grad=True)
     l1, giou = box_losses(nothing, torch.zeros(0, 4))
     (l1 + giou).backward()
-    assert float(l1) == float(giou) == 0
+    assert l1.item() == giou.item() == 0
     assert paired_iou(nothing, torch.zeros(0, 4)).shape == (0,)

@@ -24,7 +24,7 @@ def test_equals_torchvision(alpha, gamma):
 def test_by_hand():
     """P = 1/2 everywhere: -alpha_t / 4 * log(1/2), one true and one false pair, divided by one positive."""
     loss = sigmoid_focal_loss(torch.zeros(1, 3), torch.tensor([[1, -1, 0]]))
-    assert float(loss) == pytest.approx((0.25 + 0.75) * 0.25 * 0.693147, rel=1e-5)
+    assert loss.item() == pytest.approx((0.25 + 0.75) * 0.25 * 0.693147, rel=1e-5)
 
 
 def test_ignored_pairs_have_no_gradient():

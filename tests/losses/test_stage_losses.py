@@ -10,7 +10,7 @@ from reir.losses import centre_heat, gate_balance_loss, objectness_loss, proposa
 
 def test_objectness_is_cross_entropy_over_objects():
     loss = objectness_loss(torch.zeros(4), torch.tensor([0.9, 0.0, 0.5, 0.0]))
-    assert float(loss) == pytest.approx(4 * math.log(2) / 2)
+    assert loss.item() == pytest.approx(4 * math.log(2) / 2)
 
 
 def test_objectness_is_least_at_its_target():
@@ -24,7 +24,7 @@ def test_objectness_without_objects(count):
     logits = torch.zeros(count, requires_grad=True)
     loss = objectness_loss(logits, torch.zeros(count))
     loss.backward()
-    assert float(loss) == pytest.approx(count * math.log(2))
+    assert loss.item() == pytest.approx(count * math.log(2))
 
 
 def grid(side):
@@ -61,6 +61,15 @@ def test_first_stage_loss_falls_to_nothing_at_the_truth():
     assert float(proposal_losses(boxes, perfect, valid, centres, [target])) == pytest.approx(0, abs=1e-5)
     assert float(proposal_losses(boxes + 0.05, perfect, valid, centres, [target])) > 0.5
     assert float(proposal_losses(boxes, -perfect, valid, centres, [target])) > 5
+
+
+def test_near_a_centre_background_counts_less():
+    """Logits 0 (p = 1/2), by hand: log 2 / 4 at the centre, log 2 / 4 * (1 - heat)^4 beside it."""
+    target = torch.tensor([[0.25, 0.5, 0.5, 0.5]])
+    centres = torch.tensor([[0.25, 0.5], [0.35, 0.5]])
+    heat = math.exp(-(0.2**2) / (2 * 0.18**2))
+    loss = proposal_losses(target.expand(1, 2, 4), torch.zeros(1, 2), torch.ones(1, 2) > 0, centres, [target])
+    assert loss.item() == pytest.approx(math.log(2) / 4 * (1 + (1 - heat) ** 4), rel=1e-4)
 
 
 def test_padding_and_pictures_without_objects():
