@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 KEY: Any = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-PATH: Any = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+NAME: Any = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -19,7 +19,7 @@ def upgrade() -> None:
         "index_info",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("uid", sa.String(32), nullable=False),
-        sa.Column("root", sa.Text, nullable=False),
+        sa.Column("root", NAME, nullable=False),
         sa.Column("model_name", sa.Text, nullable=False),
         sa.Column("model_fingerprint", sa.Text, nullable=False),
         sa.Column("model_dimension", sa.Integer, nullable=False),
@@ -41,7 +41,7 @@ def upgrade() -> None:
         "images",
         sa.Column("version", KEY, primary_key=True, autoincrement=True),
         sa.Column("image_id", sa.BigInteger, nullable=False),
-        sa.Column("path", PATH, nullable=False),
+        sa.Column("path", NAME, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("mtime_ns", sa.BigInteger, nullable=False),
         sa.Column("content_hash", sa.String(64)),
@@ -51,9 +51,9 @@ def upgrade() -> None:
         sa.Column("taken_at", sa.DateTime),
         sa.Column("latitude", sa.Float(53)),
         sa.Column("longitude", sa.Float(53)),
-        sa.Column("external_id", sa.Text),
+        sa.Column("external_id", NAME),
         sa.Column("status", sa.String(8), nullable=False),
-        sa.Column("cause", sa.Text),
+        sa.Column("cause", NAME),
         sa.Column("source_image_id", sa.BigInteger, nullable=False),
         sa.Column("instance_count", sa.Integer, nullable=False),
         sa.Column("valid_from", sa.BigInteger, nullable=False),

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TypeVar
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from sqlalchemy import ARRAY, Connection, bindparam, func, select
 from sqlalchemy.sql import ColumnElement
 
 from reir.store.records import ImageFilter
-from reir.store.tables import images
-
-T = TypeVar("T")
-
-CHUNK = 5000
-"""Values bound in one statement: below every database's limit of variables."""
+from reir.store.tables import images, stored_name
 
 
-def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """``values`` in lists of at most ``size``."""
-    iterator = iter(values)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+def among(connection: Connection, column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> Any:
+    """The condition that ``column`` is one of ``values``: one bound variable, however many they are."""
+    if connection.dialect.name == "sqlite":
+        listed = func.json_each(json.dumps(list(values))).table_valued("value")
+        return column.in_(select(listed.c.value))
+    return column == func.any(bindparam(None, list(values), type_=ARRAY(column.type)))
 
 
 def starts_with(prefix: str) -> Sequence[ColumnElement[bool]]:
     """The conditions that a path begins with ``prefix``, in a form that uses the index on paths."""
     if not prefix:
         return ()
+    prefix = stored_name(prefix)
     conditions: list[ColumnElement[bool]] = [images.c.path >= prefix]
     kept = prefix.rstrip("\U0010ffff")
     if kept:

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.sql import ColumnElement
 
-from reir.store.filters import chunks, conditions_of
+from reir.store.filters import among, conditions_of
 from reir.store.records import ImageFilter, ImageRow
 from reir.store.segment import Segment
 from reir.store.tables import images, visible
@@ -30,11 +30,9 @@ class ImageTable:
 
     def by_id(self, connection: Connection, image_ids: Iterable[int]) -> dict[int, ImageRow]:
         """Rows by image id, deleted pictures too; unknown ids are left out."""
-        found: dict[int, ImageRow] = {}
-        for chunk in chunks(dict.fromkeys(int(number) for number in image_ids)):
-            for row in connection.execute(_ROW.where(self._visible, images.c.image_id.in_(chunk))):
-                found[row.image_id] = self._record(row)
-        return found
+        numbers = [int(number) for number in image_ids]
+        query = _ROW.where(self._visible, among(connection, images.c.image_id, numbers))
+        return {row.image_id: self._record(row) for row in connection.execute(query)}
 
     def by_path(self, connection: Connection, path: str) -> ImageRow | None:
         """The live row of a path."""
@@ -45,33 +43,31 @@ class ImageTable:
         self, connection: Connection, sources: Iterable[int], where: ImageFilter | None
     ) -> dict[int, ImageRow]:
         """Source id -> the indexed row of lowest image id with that content that satisfies the filter."""
-        allowed, external, conditions = _parts(where)
+        numbers = [int(number) for number in sources]
+        query = _ROW.where(self._visible, images.c.status == "indexed")
+        query = query.where(among(connection, images.c.source_image_id, numbers))
+        # The lists of a filter may be long and these rows are few: they are compared here.
+        allowed = None if where is None or where.image_ids is None else set(where.image_ids)
+        external = None if where is None or where.external_ids is None else set(where.external_ids)
+        if where is not None:
+            query = query.where(*conditions_of(where))
         found: dict[int, ImageRow] = {}
-        for chunk in chunks(dict.fromkeys(int(number) for number in sources)):
-            query = _ROW.where(self._visible, images.c.status == "indexed", images.c.source_image_id.in_(chunk))
-            for row in connection.execute(query.where(*conditions).order_by(images.c.image_id)):
-                if row.source_image_id in found:
-                    continue
-                if (allowed is None or row.image_id in allowed) and (external is None or row.external_id in external):
-                    found[row.source_image_id] = self._record(row)
+        for row in connection.execute(query.order_by(images.c.image_id)):
+            if row.source_image_id in found:
+                continue
+            if (allowed is None or row.image_id in allowed) and (external is None or row.external_id in external):
+                found[row.source_image_id] = self._record(row)
         return found
 
     def sources_of(self, connection: Connection, where: ImageFilter) -> IntArray:
         """The source ids, ascending, of all indexed pictures that satisfy the filter."""
-        allowed, external, conditions = _parts(where)
-        query = select(images.c.source_image_id, images.c.image_id, images.c.external_id)
-        query = query.where(self._visible, images.c.status == "indexed", *conditions)
-        found: list[Any] = []
-        if external is not None:
-            for names in chunks(external):
-                found += connection.execute(query.where(images.c.external_id.in_(names))).all()
-        elif allowed is not None:
-            for numbers in chunks(allowed):
-                found += connection.execute(query.where(images.c.image_id.in_(numbers))).all()
-        else:
-            found += connection.execute(query).all()
-        sources = {row[0] for row in found if allowed is None or row[1] in allowed}
-        return np.array(sorted(sources), np.int64)
+        query = select(images.c.source_image_id)
+        query = query.where(self._visible, images.c.status == "indexed", *conditions_of(where))
+        if where.image_ids is not None:
+            query = query.where(among(connection, images.c.image_id, [int(number) for number in where.image_ids]))
+        if where.external_ids is not None:
+            query = query.where(among(connection, images.c.external_id, where.external_ids))
+        return np.unique(np.array(connection.scalars(query).all(), np.int64))
 
     def all(self, connection: Connection, status: str | None) -> Iterator[ImageRow]:
         """Rows by ascending image id: those of one status, by default indexed and failed."""
@@ -88,11 +84,3 @@ class ImageTable:
         values: list[Any] = list(row)
         values.insert(-1, segment)
         return ImageRow(*values)
-
-
-def _parts(where: ImageFilter | None) -> tuple[set[int] | None, set[str] | None, list[ColumnElement[bool]]]:
-    if where is None:
-        return None, None, []
-    allowed = None if where.image_ids is None else {int(number) for number in where.image_ids}
-    external = None if where.external_ids is None else set(where.external_ids)
-    return allowed, external, conditions_of(where)

@@ -83,6 +83,12 @@ class ImageFilter:
     image_ids: Sequence[int] | None = None
     external_ids: Sequence[str] | None = None
 
+    @property
+    def lets_all_through(self) -> bool:
+        """Whether there is no condition."""
+        listed = self.image_ids is not None or self.external_ids is not None
+        return not (listed or self.path_prefix or self.after or self.before)
+
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from reir.errors import IndexDamagedError
 from reir.store.doctor import Damage, damaged_segments, damaged_shards, incomplete_sources
-from reir.store.filters import chunks
+from reir.store.filters import among
 from reir.store.layout import PARQUET, measure, sync
 from reir.store.manifest import Manifest, encode_files
 from reir.store.publication import LIVE, Publication
@@ -93,14 +93,10 @@ def _mend_shard(publication: Publication, shard: Shard, covered: list[Segment]) 
 
 def _give_up(publication: Publication, sources: IntArray) -> int:
     """How many pictures now count as unreadable, with facts that no file matches."""
-    count = 0
-    for chunk in chunks(sources.tolist()):
-        rows = publication.connection.execute(
-            select(images).where(LIVE, images.c.source_image_id.in_(chunk), images.c.instance_count > 0)
-        ).all()
-        for row in rows:
-            changes = {"status": "failed", "cause": LOST, "mtime_ns": -1, "content_hash": None, "instance_count": 0}
-            publication.end_row(row)
-            publication.insert_row({**row._mapping, **changes, "source_image_id": row.image_id})
-            count += 1
-    return count
+    named = among(publication.connection, images.c.source_image_id, sources.tolist())
+    rows = publication.connection.execute(select(images).where(LIVE, named, images.c.instance_count > 0)).all()
+    for row in rows:
+        changes = {"status": "failed", "cause": LOST, "mtime_ns": -1, "content_hash": None, "instance_count": 0}
+        publication.end_row(row)
+        publication.insert_row({**row._mapping, **changes, "source_image_id": row.image_id})
+    return len(rows)

@@ -23,6 +23,7 @@ from reir.store.segment import Segment
 from reir.store.shard import SMALL, faiss_store, plain_store
 from reir.types import FloatArray, IntArray
 
+_FILTERS = 16
 _EMPTY: IntArray = np.empty(0, np.int64)
 
 
@@ -46,6 +47,8 @@ class Snapshot:
         self._segments = {segment.number: segment for segment in manifest.segments}
         self._images = ImageTable(manifest.number, manifest.segments)
         self._stores: list[tuple[VectorStore, list[Segment]]] | None = None
+        # A snapshot never changes, so neither does what a filter lets through; the common ones are asked repeatedly.
+        self._filtered: dict[tuple[object, ...], IntArray] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Snapshot:
@@ -72,9 +75,8 @@ class Snapshot:
         if k < 0:
             raise ValueError(f"k must not be negative, got {k}")
         sources = None
-        if where is not None and where != ImageFilter():
-            with self._database.read() as connection:
-                sources = self._images.sources_of(connection, where)
+        if where is not None and not where.lets_all_through:
+            sources = self._sources_of(where)
         scores: list[FloatArray] = [np.empty((len(queries), 0), np.float32)]
         ids: list[IntArray] = [np.empty((len(queries), 0), np.int64)]
         for store, segments in self._open_stores():
@@ -173,6 +175,17 @@ class Snapshot:
     def close(self) -> None:
         """Lets the writer remove this snapshot's files once they are superseded."""
         self._pin.close()
+
+    def _sources_of(self, where: ImageFilter) -> IntArray:
+        key = (where.path_prefix, where.after, where.before)
+        listed = where.image_ids is not None or where.external_ids is not None
+        if not listed and key in self._filtered:
+            return self._filtered[key]
+        with self._database.read() as connection:
+            sources = self._images.sources_of(connection, where)
+        if not listed and len(self._filtered) < _FILTERS:
+            self._filtered[key] = sources
+        return sources
 
     def _dead(self, segment: Segment) -> IntArray:
         return self._manifest.dead.get(segment.number, _EMPTY)

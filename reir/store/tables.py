@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Dialect,
     Float,
     Index,
     Integer,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     literal_column,
 )
 from sqlalchemy.sql import ColumnElement
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 REVISION = "0001"
 """The newest revision in ``migrations/versions``: an index at this revision is opened without loading Alembic."""
@@ -30,16 +31,45 @@ FOREVER = 2**62
 
 metadata = MetaData()
 
-# The rowid of SQLite must be spelled INTEGER. Paths compare by code point everywhere, whatever the database's locale.
+# The rowid of SQLite must be spelled INTEGER.
 Key: TypeEngine[Any] = BigInteger().with_variant(Integer, "sqlite")
-PathText: TypeEngine[Any] = Text().with_variant(Text(collation="C"), "postgresql")
+
+# Python spells the bytes of a file name that is not UTF-8 as U+DC80 to U+DCFF, which no database takes. They are kept
+# as the last 128 characters of Unicode, which are private and in no name that we know of.
+_TO_TABLE = {0xDC80 + byte: 0x10FF80 + byte for byte in range(128)}
+_FROM_TABLE = {kept: spelled for spelled, kept in _TO_TABLE.items()}
+
+
+def stored_name(name: str) -> str:
+    """A file name as the tables keep it."""
+    return name if name.isascii() else name.translate(_TO_TABLE)
+
+
+class Name(TypeDecorator[str]):
+    """Text that may hold file names of any bytes; compared by code point, whatever the database's locale."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column type of a database."""
+        return Text(collation="C") if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """What is sent."""
+        return None if value is None else stored_name(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """What is read."""
+        return value if value is None or value.isascii() else value.translate(_FROM_TABLE)
+
 
 index_info = Table(
     "index_info",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("uid", String(32), nullable=False),
-    Column("root", Text, nullable=False),
+    Column("root", Name, nullable=False),
     Column("model_name", Text, nullable=False),
     Column("model_fingerprint", Text, nullable=False),
     Column("model_dimension", Integer, nullable=False),
@@ -65,7 +95,7 @@ images = Table(
     metadata,
     Column("version", Key, primary_key=True, autoincrement=True),
     Column("image_id", BigInteger, nullable=False),
-    Column("path", PathText, nullable=False),
+    Column("path", Name, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("content_hash", String(64)),
@@ -75,9 +105,9 @@ images = Table(
     Column("taken_at", DateTime),
     Column("latitude", Float(53)),
     Column("longitude", Float(53)),
-    Column("external_id", Text),
+    Column("external_id", Name),
     Column("status", String(8), nullable=False),
-    Column("cause", Text),
+    Column("cause", Name),
     Column("source_image_id", BigInteger, nullable=False),
     Column("instance_count", Integer, nullable=False),
     Column("valid_from", BigInteger, nullable=False),

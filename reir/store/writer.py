@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Row, bindparam, select
 
-from reir.store.filters import chunks, starts_with
+from reir.store.filters import among, starts_with
 from reir.store.publication import CURRENT, LIVE, Publication
 from reir.store.records import Columns, FileFacts, KnownFile
 from reir.store.tables import images
@@ -193,11 +193,8 @@ class Writer:
 
     def _dead_sources(self) -> set[int]:
         """The sources that lost a picture and have none left."""
-        alive: set[int] = set()
-        for chunk in chunks(self._loosened):
-            query = select(images.c.source_image_id).where(LIVE, images.c.source_image_id.in_(chunk))
-            alive.update(self._connection.scalars(query))
-        return self._loosened - alive
+        named = among(self._connection, images.c.source_image_id, self._loosened)
+        return self._loosened.difference(self._connection.scalars(select(images.c.source_image_id).where(LIVE, named)))
 
     def _bury(self, dead: set[int]) -> None:
         sources = np.array(sorted(dead), np.int64)
