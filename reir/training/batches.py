@@ -6,6 +6,7 @@ batch: a short phrase is often true of objects in several pictures, and unmarked
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +83,10 @@ class SceneBatches(Dataset[Batch]):
     def __init__(
         self, shards: list[Path], *, config: BatchConfig, tokenizer: WordTokenizer, seed: int, steps: int
     ) -> None:
+        gc.disable()  # millions of small objects, none of them garbage, would be looked at again and again
         self._shards = [load_shard(path) for path in shards]
+        gc.enable()
+        gc.freeze()
         self._config = config
         self._tokenizer = tokenizer
         self._seed = seed
