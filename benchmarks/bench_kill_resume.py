@@ -21,7 +21,7 @@ from machine import print_machine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from reir.indexer import IndexOptions, open_or_create, run_index
+from reir.indexer import IndexOptions, ProgressState, open_or_create, run_index
 from reir.models import load_model
 from reir.protocols import Model
 from reir.store import Index
@@ -38,9 +38,14 @@ def make_model(name: str) -> Model:
 
 
 def index_once(root: Path, db: Path, model: Model, commit_pictures: int) -> None:
-    """What the child process does."""
+    """What the child process does: it tells on standard output how many pictures it is through with."""
+
+    def tell(state: ProgressState) -> None:
+        print(state.done if state.phase == "indexing" else 0, flush=True)
+
     index = open_or_create(root, model, db=db)
-    run_index(index, model, IndexOptions(commit_pictures=commit_pictures, workers=2, batch=8))
+    options = IndexOptions(commit_pictures=commit_pictures, workers=2, batch=8)
+    run_index(index, model, options, progress=tell)
 
 
 def instances(db: Path) -> dict[str, Array]:
@@ -123,20 +128,22 @@ def main() -> None:
             return [sys.executable, __file__, *facts, "--child", str(root), str(db)]
 
         begun = time.perf_counter()
-        subprocess.run(child(folder / "undisturbed"), check=True)
+        subprocess.run(child(folder / "undisturbed"), check=True, stdout=subprocess.DEVNULL)
         whole = time.perf_counter() - begun
         expected = instances(folder / "undisturbed")
         expected_answers = answers(folder / "undisturbed", model, queries)
         print(f"undisturbed: {len(expected)} pictures in {whole:.1f} s")
         for number in range(given.kills):
             db = folder / f"killed{number}"
-            process = subprocess.Popen(child(db))
-            moment = rng.uniform(0.1, 1.0) * whole
-            time.sleep(moment)
-            process.kill()
-            process.wait()
+            # Anywhere between the first picture and the last; the seconds make it anywhere within the work on one.
+            target = rng.randrange(len(expected))
+            with subprocess.Popen(child(db), stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                next((line for line in process.stdout if int(line) >= target), None)
+                time.sleep(rng.uniform(0.0, 0.2))
+                process.kill()
             there = len(instances(db)) if (db / "index.json").exists() else 0
-            subprocess.run(child(db), check=True)
+            subprocess.run(child(db), check=True, stdout=subprocess.DEVNULL)
             found = instances(db)
             good = (
                 found.keys() == expected.keys()
@@ -147,7 +154,7 @@ def main() -> None:
             equal += good
             kept.append(there)
             outcome = "equal" if good else "DIFFERENT"
-            print(f"killed after {moment:5.2f} s with {there:4d} pictures kept; resumed: {outcome}")
+            print(f"killed after picture {target:4d}, {there:4d} kept; resumed: {outcome}")
             shutil.rmtree(db)
     print(f"{equal} of {given.kills} resumed runs equal the undisturbed one")
     if given.json:
