@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("image_count", sa.BigInteger, nullable=False),
         sa.Column("failed_count", sa.BigInteger, nullable=False),
         sa.Column("instance_count", sa.BigInteger, nullable=False),
+        sa.Column("model_fingerprint", sa.Text, nullable=False),
     )
     op.create_table(
         "images",

@@ -17,9 +17,10 @@ from reir.store.database import Database
 from reir.store.doctor import REBUILD, check
 from reir.store.layout import Layout, sync
 from reir.store.locks import FileLock, acquire_writer
-from reir.store.manifest import Manifest, latest_snapshot, read_manifest
+from reir.store.manifest import Manifest, latest_snapshot, read_info, read_manifest
 from reir.store.publication import Publication
 from reir.store.records import Finding, IndexInfo
+from reir.store.renewal import renew
 from reir.store.repair import repair
 from reir.store.snapshot import Snapshot
 from reir.store.tables import REVISION, index_info, snapshots
@@ -48,6 +49,7 @@ class Index:
         model: ModelIdentity,
         settings: Mapping[str, Any] | None = None,
         database_url: str | None = None,
+        replace: bool = False,
     ) -> Index:
         """A new, empty index of gallery ``root`` in folder ``db``, or the one there if it was made the same way.
 
@@ -57,8 +59,11 @@ class Index:
             model: the model whose vectors the index will hold.
             settings: what else decides about the instances that are kept; plain JSON values.
             database_url: SQLAlchemy URL of the tables, by default SQLite inside ``db``.
+            replace: give an index that was made otherwise to this root, model and settings: all its pictures wait for
+                the next indexing, and keep their ids (see `reir.store.renewal`).
 
         Raises:
+            IndexLockedError: ``replace``, and another process is writing.
             RootMismatchError, ModelMismatchError, UsageError: the folder holds an index of another root, model or
                 settings.
         """
@@ -74,6 +79,18 @@ class Index:
             finally:
                 lock.close()
         index = cls.open(db, database_url=database_url)
+        if replace and (index.info.root, index.info.model, index.info.settings) != (
+            Path(root).resolve(),
+            model,
+            wanted,
+        ):
+            publication = index._publication()
+            try:
+                renew(publication, root_text(db, Path(root).resolve()), model, wanted)
+            finally:
+                publication.close()
+            index.close()
+            return cls.open(db, database_url=database_url)
         if index.info.root != Path(root).resolve():
             raise RootMismatchError(db, index.info.root, Path(root))
         index.info.require(model)
@@ -105,17 +122,9 @@ class Index:
         if database.revision() != REVISION:
             _upgrade(layout, database)
         with database.read() as connection:
-            row = connection.execute(select(index_info)).first()
-        if row is None or row.uid != marker.get("uid"):
+            info = read_info(connection, db)
+        if info.uid != marker.get("uid"):
             raise IndexDamagedError(layout.marker, f"{database.where} holds the tables of another index")
-        info = IndexInfo(
-            db,
-            row.uid,
-            (db / row.root).resolve(),
-            ModelIdentity(row.model_name, row.model_fingerprint, row.model_dimension),
-            json.loads(row.settings),
-            row.created_at,
-        )
         return cls(info, layout, database)
 
     def latest(self) -> int:
@@ -136,6 +145,7 @@ class Index:
                 with self._database.read() as connection:
                     manifest = read_manifest(connection, wanted, self._layout, self.info.model.dimension)
                 if manifest is not None:
+                    self._require_same_model(manifest, pin)
                     return Snapshot(self.info, self._layout, self._database, manifest, pin)
                 pin.close()
             if number is not None:
@@ -189,13 +199,15 @@ class Index:
         finally:
             publication.close()
 
+    def _require_same_model(self, manifest: Manifest, pin: FileLock) -> None:
+        # Another process may have given the index to another model (`create` with ``replace``) since it was opened.
+        if manifest.model_fingerprint != self.info.model.fingerprint:
+            pin.close()
+            with self._database.read() as connection:
+                read_info(connection, self.db).require(self.info.model)
+
     def _publication(self) -> Publication:
-        lock = acquire_writer(self._layout.lock, self.db)
-        try:
-            return Publication(self.info, self._layout, self._database, lock)
-        except BaseException:
-            lock.close()
-            raise
+        return Publication(self.info, self._layout, self._database, acquire_writer(self._layout.lock, self.db))
 
     def _manifest(self, connection: Connection, number: int) -> Manifest:
         manifest = read_manifest(connection, number, self._layout, self.info.model.dimension)
@@ -252,7 +264,7 @@ def _make(layout: Layout, root: Path, model: ModelIdentity, settings: Mapping[st
             },
         )
         empty = {"number": 0, "created_at": now, "image_count": 0, "failed_count": 0, "instance_count": 0}
-        connection.execute(insert(snapshots), empty)
+        connection.execute(insert(snapshots), empty | {"model_fingerprint": model.fingerprint})
     database.close()
     layout.pin(0).touch()
     sync(layout.pins)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Row, select
 
+from reir.errors import IndexDamagedError
 from reir.store.layout import Layout
+from reir.store.records import IndexInfo
 from reir.store.segment import FileRecords, Segment
 from reir.store.shard import Shard
-from reir.store.tables import segments, shards, snapshots, tombstones, visible
-from reir.types import IntArray
+from reir.store.tables import index_info, segments, shards, snapshots, tombstones, visible
+from reir.types import IntArray, ModelIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,26 @@ class Manifest:
     image_count: int
     failed_count: int
     instance_count: int
+    model_fingerprint: str
     segments: tuple[Segment, ...]
     shards: tuple[Shard, ...]
     dead: dict[int, IntArray]
     """Segment number -> its dead source image ids, ascending."""
+
+
+def read_info(connection: Connection, db: Path) -> IndexInfo:
+    """Whose index the tables belong to; ``db`` is its folder. Raises IndexDamagedError when they do not say."""
+    row = connection.execute(select(index_info)).first()
+    if row is None:
+        raise IndexDamagedError(db, "its tables are empty")
+    return IndexInfo(
+        db,
+        row.uid,
+        (db / row.root).resolve(),
+        ModelIdentity(row.model_name, row.model_fingerprint, row.model_dimension),
+        json.loads(row.settings),
+        row.created_at,
+    )
 
 
 def latest_snapshot(connection: Connection) -> int:
@@ -50,6 +69,7 @@ def read_manifest(connection: Connection, number: int, layout: Layout, dimension
         row.image_count,
         row.failed_count,
         row.instance_count,
+        row.model_fingerprint,
         tuple(read_segments(connection, number, layout, dimension)),
         tuple(read_shards(connection, number)),
         {segment: np.sort(np.array(sources, np.int64)) for segment, sources in dead.items()},

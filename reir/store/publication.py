@@ -12,7 +12,7 @@ from reir.store.database import Database
 from reir.store.garbage import collect
 from reir.store.layout import Layout, sync
 from reir.store.locks import FileLock
-from reir.store.manifest import encode_files, encode_numbers, latest_snapshot, read_segments, read_shards
+from reir.store.manifest import encode_files, encode_numbers, latest_snapshot, read_info, read_segments, read_shards
 from reir.store.records import Columns, IndexInfo
 from reir.store.segment import Segment, write_segment
 from reir.store.shard import FAN_IN, SHARD_ROWS, shards_to_merge, write_shard
@@ -39,8 +39,12 @@ class Publication:
         self._database = database
         self._lock = lock
         self.connection: Connection = database.connect_to_write()
-        self._begin()
-        collect(self.connection, layout, self.base)
+        try:
+            self._begin()
+            collect(self.connection, layout, self.base)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def number(self) -> int:
@@ -124,6 +128,7 @@ class Publication:
                 "created_at": datetime.now(UTC).replace(tzinfo=None),
                 "image_count": counts.get("indexed", 0),
                 "failed_count": counts.get("failed", 0),
+                "model_fingerprint": self.info.model.fingerprint,
                 "instance_count": stored - int(self.connection.execute(buried).scalar_one()),
             },
         )
@@ -144,6 +149,8 @@ class Publication:
 
     def _begin(self) -> None:
         self.connection.rollback()
+        # Another process may have given the index to another model since it was opened.
+        read_info(self.connection, self.layout.db).require(self.info.model)
         self.base = latest_snapshot(self.connection)
         counters = self.connection.execute(select(index_info)).one()
         self._next_image_id = int(counters.next_image_id)

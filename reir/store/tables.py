@@ -88,6 +88,7 @@ snapshots = Table(
     Column("image_count", BigInteger, nullable=False),
     Column("failed_count", BigInteger, nullable=False),
     Column("instance_count", BigInteger, nullable=False),
+    Column("model_fingerprint", Text, nullable=False),
 )
 
 images = Table(
