@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, QueuePool
 from reir.errors import IndexDamagedError, ReirError
 from reir.store.tables import REVISION
 
+_PATIENCE_S = 60
+
 
 class SchemaError(ReirError):
     """The tables of an index are not the ones that this version of reir knows."""
@@ -46,7 +48,7 @@ class Database:
             wal = path.with_name(path.name + "-wal")
             quiet = not wal.exists() or wal.stat().st_size == 0
             mode = "rwc" if writable else "ro&immutable=1" if quiet else "ro"
-            return sqlite3.connect(f"{address}?mode={mode}", uri=True, timeout=60, check_same_thread=False)
+            return sqlite3.connect(f"{address}?mode={mode}", uri=True, timeout=_PATIENCE_S, check_same_thread=False)
 
         if writable:
             engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1)
@@ -127,10 +129,16 @@ class Database:
             command.upgrade(config, "head")
 
     def settle(self) -> None:
-        """Moves SQLite's log into the file, so that a copy of the folder, or a read-only one, needs nothing else."""
+        """Moves SQLite's log into the file, so that a copy of the folder, or a read-only one, needs nothing else.
+
+        While somebody reads, the log stays; it is not waited for.
+        """
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect() as connection:
-                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor = connection.connection.cursor()
+                cursor.execute("PRAGMA busy_timeout = 0")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout = {_PATIENCE_S * 1000}")
 
     def close(self) -> None:
         """Closes all connections."""

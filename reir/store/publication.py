@@ -142,10 +142,12 @@ class Publication:
 
     def close(self) -> None:
         """Drops what was not published and lets another writer in; more calls do nothing."""
-        if not self.connection.closed:
-            self.connection.close()
-            self._database.settle()
-        self._lock.close()
+        try:
+            if not self.connection.closed:
+                self.connection.close()
+                self._database.settle()
+        finally:
+            self._lock.close()
 
     def _begin(self) -> None:
         self.connection.rollback()

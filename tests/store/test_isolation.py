@@ -233,6 +233,22 @@ def test_many_threads_read_while_one_writes(index: Index) -> None:
     assert failures == []
 
 
+def test_a_half_read_list_of_pictures_does_not_hold_the_writer_up(index: Index) -> None:
+    with index.writer() as writer:
+        for n in range(3):
+            writer.fail(facts(f"{n}.jpg"), "cause")
+        writer.commit()
+    with index.snapshot() as snapshot:
+        rows = snapshot.all_images()
+        assert next(rows).path == "0.jpg"
+        begun = time.monotonic()
+        with index.writer() as writer:
+            writer.delete(["1.jpg"])
+            writer.commit()
+        assert time.monotonic() - begun < 30, "the writer waited for the reader"
+        assert [row.path for row in rows] == ["1.jpg", "2.jpg"]
+
+
 def test_an_error_while_publishing_loses_the_changes_and_frees_the_lock(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
