@@ -24,7 +24,8 @@ from tests.store.gallery import MODEL, facts, some_instances
 
 def test_migrations_make_the_tables_that_are_defined(shared_index: Index) -> None:
     with shared_index._database.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        made = MigrationContext.configure(connection, opts={"include_name": lambda name, *_: name != "images_ended"})
+        differences = compare_metadata(made, metadata)
     assert differences == []
     versions = sorted(Path(reir.migrations.__path__[0]).joinpath("versions").glob("v*.py"))
     assert [path.name[1:5] for path in versions][-1] == REVISION
