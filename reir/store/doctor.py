@@ -56,9 +56,8 @@ def incomplete_sources(connection: Connection, stored_in: Sequence[Segment], sna
     stored = np.zeros(len(sources), np.int64)
     for segment in stored_in:
         numbers, counts = np.unique(np.asarray(segment.image_ids), return_counts=True)
-        places = np.searchsorted(sources, numbers)
-        known = (places < len(sources)) & (sources[np.minimum(places, len(sources) - 1)] == numbers)
-        stored[places[known]] += counts[known]
+        known = np.isin(numbers, sources)
+        stored[np.searchsorted(sources, numbers[known])] += counts[known]
     incomplete: IntArray = sources[stored != np.array([row[1] for row in rows], np.int64)]
     return incomplete
 

@@ -15,10 +15,11 @@ from reir.store.tables import images, stored_name
 
 def among(connection: Connection, column: ColumnElement[Any], values: Iterable[int] | Iterable[str]) -> Any:
     """The condition that ``column`` is one of ``values``: one bound variable, however many they are."""
+    kept = [stored_name(value) if isinstance(value, str) else value for value in values]
     if connection.dialect.name == "sqlite":
-        listed = func.json_each(json.dumps(list(values))).table_valued("value")
+        listed = func.json_each(json.dumps(kept)).table_valued("value")
         return column.in_(select(listed.c.value))
-    return column == func.any(bindparam(None, list(values), type_=ARRAY(column.type)))
+    return column == func.any(bindparam(None, kept, type_=ARRAY(column.type)))
 
 
 def starts_with(prefix: str) -> Sequence[ColumnElement[bool]]:

@@ -16,7 +16,7 @@ from reir.store.compaction import compact
 from reir.store.database import Database
 from reir.store.doctor import REBUILD, check
 from reir.store.layout import Layout, sync
-from reir.store.locks import FileLock, acquire_writer
+from reir.store.locks import FileLock, acquire_writer, release_writer
 from reir.store.manifest import Manifest, latest_snapshot, read_info, read_manifest
 from reir.store.publication import Publication
 from reir.store.records import Finding, IndexInfo
@@ -77,7 +77,7 @@ class Index:
                 if not layout.marker.exists():
                     _make(layout, Path(root).resolve(), model, wanted, database_url)
             finally:
-                lock.close()
+                release_writer(lock)
         index = cls.open(db, database_url=database_url)
         if replace and (index.info.root, index.info.model, index.info.settings) != (
             Path(root).resolve(),
@@ -229,7 +229,7 @@ def _upgrade(layout: Layout, database: Database) -> None:
     try:
         database.upgrade()
     finally:
-        lock.close()
+        release_writer(lock)
 
 
 def _make(layout: Layout, root: Path, model: ModelIdentity, settings: Mapping[str, Any], url: str | None) -> None:

@@ -47,11 +47,19 @@ class FileLock:
             raise FileNotFoundError(path)
         return cls(path, descriptor)
 
+    @property
+    def held(self) -> bool:
+        """Whether it was not released yet."""
+        return self._descriptor >= 0
+
     def close(self) -> None:
         """Releases the lock; more calls do nothing."""
         if self._descriptor >= 0:
             # By name, because a child that was forked just now may still have the file open.
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self.forget()
+
+    def __del__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
@@ -60,6 +68,13 @@ class FileLock:
             os.close(self._descriptor)
             self._descriptor = -1
         _held.discard(self)
+
+
+def release_writer(lock: FileLock) -> None:
+    """Releases the writer's lock and forgets who had it."""
+    if lock.held:
+        lock.path.write_text("", "utf-8")
+    lock.close()
 
 
 def acquire_writer(path: Path, db: Path) -> FileLock:

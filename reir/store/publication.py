@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy.sql import ColumnElement
 
 from reir.store.database import Database
+from reir.store.filters import among
 from reir.store.garbage import collect
 from reir.store.layout import Layout, sync
-from reir.store.locks import FileLock
+from reir.store.locks import FileLock, release_writer
 from reir.store.manifest import encode_files, encode_numbers, latest_snapshot, read_info, read_segments, read_shards
 from reir.store.records import Columns, IndexInfo
 from reir.store.segment import Segment, write_segment
@@ -69,6 +71,19 @@ class Publication:
             self.connection.execute(_UNDO, {"ended": old.version})
         else:
             self.connection.execute(_END, {"ended": old.version, "end": self.number})
+        self.changed = True
+
+    def change_rows(self, condition: ColumnElement[bool], **changes: object) -> None:
+        """Gives all current image rows that satisfy ``condition`` other values, in a few statements however many."""
+        names = [column.name for column in images.c if column.name != "version"]
+        values = changes | {"valid_from": self.number}
+        copied = [cast(values[name], images.c[name].type) if name in values else images.c[name] for name in names]
+        published = condition & (images.c.valid_from <= self.base)
+        versions = self.connection.scalars(select(images.c.version).where(published)).all()
+        self.connection.execute(update(images).where(condition, images.c.valid_from > self.base).values(changes))
+        earlier = among(self.connection, images.c.version, versions)
+        self.connection.execute(insert(images).from_select(names, select(*copied).where(earlier)))
+        self.connection.execute(update(images).where(earlier).values(valid_to=self.number))
         self.changed = True
 
     def current_segments(self) -> list[Segment]:
@@ -147,7 +162,7 @@ class Publication:
                 self.connection.close()
                 self._database.settle()
         finally:
-            self._lock.close()
+            release_writer(self._lock)
 
     def _begin(self) -> None:
         self.connection.rollback()

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import insert, literal, null, select, update
+from sqlalchemy import update
 
 from reir.store.publication import CURRENT, Publication
-from reir.store.tables import FOREVER, images, index_info
+from reir.store.tables import images, index_info
 from reir.types import ModelIdentity
 
 
@@ -20,22 +20,15 @@ def renew(publication: Publication, root: str, model: ModelIdentity, settings: M
     Pictures keep their image ids and external ids, readers keep their snapshots, and no instance id is ever given out
     again. It is one transaction, so an index is never half one model's and half another's.
     """
-    number = publication.number
-    live = CURRENT & (images.c.status != "deleted") & (images.c.valid_from < number)
-    waiting: dict[str, Any] = {
-        "status": literal("failed"),
-        "cause": literal(f"not read yet by {model.name}; the next indexing does it"),
-        "mtime_ns": literal(-1),
-        "content_hash": null(),
-        "source_image_id": images.c.image_id,
-        "instance_count": literal(0),
-        "valid_from": literal(number),
-        "valid_to": literal(FOREVER),
-    }
-    names = [column.name for column in images.c if column.name != "version"]
-    rows = select(*(waiting.get(name, images.c[name]) for name in names)).where(live)
-    publication.connection.execute(insert(images).from_select(names, rows))
-    publication.connection.execute(update(images).where(live).values(valid_to=number))
+    publication.change_rows(
+        CURRENT & (images.c.status != "deleted"),
+        status="failed",
+        cause=f"not read yet by {model.name}; the next indexing does it",
+        mtime_ns=-1,
+        content_hash=None,
+        source_image_id=images.c.image_id,
+        instance_count=0,
+    )
     publication.retire_segments(segment.number for segment in publication.current_segments())
     publication.connection.execute(
         update(index_info).values(
@@ -47,5 +40,4 @@ def renew(publication: Publication, root: str, model: ModelIdentity, settings: M
         )
     )
     publication.info = replace(publication.info, model=model)
-    publication.changed = True
     return publication.publish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from reir.errors import IndexDamagedError
 from reir.store.doctor import Damage, damaged_segments, damaged_shards, incomplete_sources
@@ -93,10 +93,10 @@ def _mend_shard(publication: Publication, shard: Shard, covered: list[Segment]) 
 
 def _give_up(publication: Publication, sources: IntArray) -> int:
     """How many pictures now count as unreadable, with facts that no file matches."""
-    named = among(publication.connection, images.c.source_image_id, sources.tolist())
-    rows = publication.connection.execute(select(images).where(LIVE, named, images.c.instance_count > 0)).all()
-    for row in rows:
-        changes = {"status": "failed", "cause": LOST, "mtime_ns": -1, "content_hash": None, "instance_count": 0}
-        publication.end_row(row)
-        publication.insert_row({**row._mapping, **changes, "source_image_id": row.image_id})
-    return len(rows)
+    lost = (
+        LIVE & among(publication.connection, images.c.source_image_id, sources.tolist()) & (images.c.instance_count > 0)
+    )
+    count = publication.connection.execute(select(func.count()).select_from(images).where(lost)).scalar_one()
+    changes = {"status": "failed", "cause": LOST, "mtime_ns": -1, "content_hash": None, "instance_count": 0}
+    publication.change_rows(lost, source_image_id=images.c.image_id, **changes)
+    return int(count)

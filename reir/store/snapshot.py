@@ -72,6 +72,8 @@ class Snapshot:
         queries = np.ascontiguousarray(queries, np.float32)
         if queries.ndim != 2 or queries.shape[1] != self.model.dimension:
             raise ValueError(f"queries must be (Q, {self.model.dimension}), got {queries.shape}")
+        if not np.isfinite(queries).all():
+            raise ValueError("queries must be finite, got nan or infinity")
         if k < 0:
             raise ValueError(f"k must not be negative, got {k}")
         sources = None

@@ -124,13 +124,12 @@ class Writer:
 
     def delete(self, paths: Sequence[str]) -> int:
         """How many live pictures were removed. A picture that comes back at the same path gets its id back."""
-        count = 0
-        for path in paths:
-            old = self._row(_BY_PATH, path=path)
-            if old is not None and old.status != "deleted":
-                self._replace(old, status="deleted")
-                count += 1
-        return count
+        there = CURRENT & (images.c.status != "deleted") & among(self._connection, images.c.path, paths)
+        rows = self._connection.execute(select(images.c.source_image_id, images.c.status).where(there)).all()
+        self._loosened.update(row.source_image_id for row in rows if row.status == "indexed")
+        if rows:
+            self._next.change_rows(there, status="deleted")
+        return len(rows)
 
     def commit(self) -> int:
         """The number of the snapshot that holds all changes so far; the current one when there are none.

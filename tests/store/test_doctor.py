@@ -124,6 +124,14 @@ def test_rows_that_contradict_the_segments_are_found(filled: Index) -> None:
     assert filled.check() == []
 
 
+def test_an_index_whose_pictures_all_went_is_healthy(filled: Index) -> None:
+    with filled.writer() as writer:
+        writer.delete(list(writer.known_files()))
+        writer.commit()
+    assert filled.check() == []
+    assert filled.repair() == []
+
+
 def test_strangers_are_noted_and_swept_by_the_next_writer(filled: Index) -> None:
     (filled.db / "segments" / "00000099").mkdir()
     (filled.db / "shards" / "00000099.faiss.new").write_bytes(b"half")

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from reir.store import Index, Snapshot, Writer
 from tests.store.gallery import MODEL, facts, some_instances
@@ -164,3 +165,8 @@ class IndexMachine(RuleBasedStateMachine):
 
 TestIndexMachine = IndexMachine.TestCase
 TestIndexMachine.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.slow
+def test_many_more_operations() -> None:
+    run_state_machine_as_test(IndexMachine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None))
