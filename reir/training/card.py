@@ -8,9 +8,11 @@ from typing import Any
 from reir.training.config import TrainConfig
 
 
-def model_card(config: TrainConfig, validation: dict[str, Any], environment: dict[str, str], seconds: float) -> str:
+def model_card(
+    config: TrainConfig, validation: dict[str, Any], environment: dict[str, str], seconds: float, *, processes: int = 1
+) -> str:
     """Markdown: what the model is, what it was trained on, by which command, and how it did on validation."""
-    pictures = config.optim.steps * config.batch.pictures
+    pictures = config.optim.steps * config.batch.pictures * processes
     return f"""# {config.name}
 
 CLARE (Referring Expression Instance Retrieval and A Strong End-to-End Baseline, ACM MM 2025) at size `{config.model}`,
@@ -19,11 +21,11 @@ trained by reir on emoji scenes alone. It knows only that world.
 | | |
 | --- | --- |
 | data | {config.data.scenes:,} emoji scenes of the training split (`reir data synth`); Noto Color Emoji (SIL OFL 1.1) |
-| seen | {pictures:,} pictures in {config.optim.steps:,} steps of {config.batch.pictures} |
+| seen | {pictures:,} pictures in {config.optim.steps:,} steps of {config.batch.pictures * processes} |
 | seed | {config.seed} |
 | command | `reir train {config.name}` |
 | commit | `{environment["commit"]}` |
-| wall time | {seconds / 60:.0f} minutes, {environment["threads"]} CPU threads |
+| wall time | {seconds / 60:.0f} minutes, {environment["threads"]} CPU threads a process |
 | made with | torch {environment["torch"]}, Python {environment["python"]} |
 | licence | Apache-2.0 |
 

@@ -33,6 +33,7 @@ from reir.training.card import model_card
 from reir.training.checkpoint import load_checkpoint, save_checkpoint
 from reir.training.config import TrainConfig
 from reir.training.objective import total_loss
+from reir.training.ranks import Ranks, join_ranks
 from reir.training.scene_cache import build_cache, cache_key
 from reir.training.schedule import learning_rate
 from reir.training.validation import build_validation, validate
@@ -45,10 +46,10 @@ NOTICE = "clare-tiny knows only emoji scenes: it was trained on nothing else, an
 
 
 class _Steps(Sampler[int]):
-    """The steps that are left, in order."""
+    """Numbers of the batches that are left for one process, in order."""
 
-    def __init__(self, first: int, last: int) -> None:
-        self._range = range(first, last)
+    def __init__(self, first: int, last: int, ranks: Ranks) -> None:
+        self._range = range(first * ranks.count + ranks.rank, last * ranks.count, ranks.count)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._range)
@@ -111,6 +112,7 @@ def train(
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    ranks = join_ranks(device)
     torch.manual_seed(config.seed)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps({"config": config.model_dump(), **environment()}, indent=1))
@@ -140,6 +142,8 @@ def train(
         heads.load_state_dict(saved["heads"])
         optim.load_state_dict(saved["optim"])
         first, elapsed_before = saved["step"], saved["seconds"]
+    if not ranks.leads:
+        ranks.wait()  # the leader makes the cache
     shards = build_cache(
         cache / cache_key(config.data, CANVASES),
         first_seed=TRAIN.first,
@@ -148,11 +152,15 @@ def train(
         workers=workers,
         progress=lambda done, total: log(f"scenes: shard {done} of {total}"),
     )
+    if ranks.leads:
+        ranks.wait()
     validation = build_validation(config.data.validation_scenes, CANVASES)
-    batches = SceneBatches(shards, config=config.batch, tokenizer=tokenizer, seed=config.seed, steps=config.optim.steps)
+    batches = SceneBatches(
+        shards, config=config.batch, tokenizer=tokenizer, seed=config.seed, steps=config.optim.steps * ranks.count
+    )
     loader = DataLoader(
         batches,
-        sampler=_Steps(first, config.optim.steps),
+        sampler=_Steps(first, config.optim.steps, ranks),
         batch_size=None,
         num_workers=workers,
         prefetch_factor=6 if workers else None,
@@ -165,13 +173,15 @@ def train(
     for step, batch in zip(range(first, config.optim.steps), loader, strict=True):
         for group in optim.param_groups:
             group["lr"] = learning_rate(config.optim, step)
-        losses = _step(network, heads, optim, batch, config, step, device)
+        losses = _step(network, heads, optim, batch, config, step, device, ranks)
+        if not ranks.leads:
+            continue
         for name, value in losses.items():
             totals[name] = totals.get(name, 0.0) + value
         done = step + 1
         seconds = elapsed_before + time.perf_counter() - started
         if done % 50 == 0 or done == config.optim.steps:
-            rate = (done - first) * config.batch.pictures / (time.perf_counter() - started)
+            rate = (done - first) * config.batch.pictures * ranks.count / (time.perf_counter() - started)
             shown = " ".join(f"{name} {value / min(50, done - first):.3f}" for name, value in totals.items())
             log(f"step {done}/{config.optim.steps} {seconds / 60:.1f} min {rate:.0f} pictures/s: {shown}")
             totals = {}
@@ -185,9 +195,12 @@ def train(
                 file.write(json.dumps({"step": done, "seconds": seconds, **measured}) + "\n")
             log(f"validation at {done}: {json.dumps(measured)}")
     seconds = elapsed_before + time.perf_counter() - started
-    card = model_card(config, measured, environment(), seconds)
-    save_checkpoint_folder(out / "model", network, shape, tokenizer, serving=SERVING, notice=NOTICE, card=card)
-    return TrainReport(out / "model", measured, config.optim.steps, config.optim.steps * config.batch.pictures, seconds)
+    if ranks.leads:
+        card = model_card(config, measured, environment(), seconds, processes=ranks.count)
+        save_checkpoint_folder(out / "model", network, shape, tokenizer, serving=SERVING, notice=NOTICE, card=card)
+    ranks.wait()
+    pictures = config.optim.steps * config.batch.pictures * ranks.count
+    return TrainReport(out / "model", measured, config.optim.steps, pictures, seconds)
 
 
 def _step(
@@ -198,6 +211,7 @@ def _step(
     config: TrainConfig,
     step: int,
     device: str,
+    ranks: Ranks,
 ) -> dict[str, float]:
     """Losses of one optimisation step, by name."""
     share = (step + 0.5) / config.optim.steps
@@ -214,6 +228,7 @@ def _step(
     optim.zero_grad(set_to_none=True)
     loss.backward()
     parameters = [parameter for group in optim.param_groups for parameter in group["params"]]
+    ranks.average_gradients(parameters)
     norm: Tensor = torch.nn.utils.clip_grad_norm_(parameters, config.optim.clip)
     if math.isfinite(float(norm)):  # one bad batch must not end a run of hours
         optim.step()
