@@ -57,7 +57,7 @@ def validate(network: Clare, data: ValidationSet, tokenizer: WordTokenizer, *, k
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
-    all_boxes, all_vectors, image_index, found, overlaps = [], [], [], [], []
+    all_boxes, all_vectors, image_index, overlaps = [], [], [], []
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for i, letterbox in enumerate(data.letterboxes):
         by_shape.setdefault(letterbox.pixels.shape, []).append(i)
@@ -79,10 +79,7 @@ def validate(network: Clare, data: ValidationSet, tokenizer: WordTokenizer, *, k
                     all_boxes.append(scaled[keep])
                     all_vectors.append(features[row][keep])
                     image_index.append(np.full(len(keep), i))
-                    if len(keep):
-                        best = iou_matrix(data.truth[i], scaled[keep]).max(axis=1)
-                        found.append(best > 0.5)
-                        overlaps.append(best[best > 0.5])
+                    overlaps.append(iou_matrix(data.truth[i], scaled[keep]).max(axis=1, initial=0.0))
         ids, mask = tokenizer.encode(data.expressions)
         queries = network.encode_text(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)).embedding
     network.train(was_training)
@@ -96,8 +93,10 @@ def validate(network: Clare, data: ValidationSet, tokenizer: WordTokenizer, *, k
         ks=(1, 5, 10),
         ious=(0.5, 0.7, 0.9),
     )
+    best = np.concatenate(overlaps)
+    right = best[best > 0.5]
     return {
-        "boxes_found": float(np.concatenate(found).mean()) if found else 0.0,
-        "mean_iou": float(np.concatenate(overlaps).mean()) if overlaps else 0.0,
+        "boxes_found": len(right) / max(len(best), 1),
+        "mean_iou": float(right.mean()) if len(right) else 0.0,
         **recall,
     }

@@ -10,7 +10,7 @@ import torch
 
 from reir.errors import UsageError
 from reir.models.clare.builder import build_clare
-from reir.models.clare.checkpoint import save_checkpoint_folder
+from reir.models.clare.checkpoint import network_config, save_checkpoint_folder
 from reir.models.clare.config import TINY
 from reir.models.clare.model import ClareModel
 from reir.protocols import Model
@@ -92,6 +92,10 @@ def test_exported_text_branch_equals_torch(model, batch):
         expected = model._network.encode_text(torch.from_numpy(ids), torch.from_numpy(mask)).embedding.numpy()
     got = np.concatenate([model.encode(texts[i : i + batch]) for i in range(0, len(texts), batch)])
     np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def test_sizes_survive_the_folder(model):
+    assert network_config(model._config["network"]) == TINY
 
 
 def test_no_expressions(model):

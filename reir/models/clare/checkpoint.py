@@ -31,9 +31,12 @@ def file_sha256(path: Path) -> str:
 
 
 def network_config(values: dict[str, Any]) -> ClareConfig:
-    """The network's sizes from their JSON form (lists become tuples)."""
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return ClareConfig(**fields)
+    """The network's sizes from their JSON form, where tuples are lists."""
+    return ClareConfig(**{key: _tuples(value) for key, value in values.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def load_network(folder: Path, config: dict[str, Any]) -> Clare:
