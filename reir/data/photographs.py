@@ -9,10 +9,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reir.data.scenes.render import render, save_jpeg
 from reir.data.scenes.scene import Scene
+from reir.geometry.masks import encode_rle
 
 Progress = Callable[[int, int], None]
 """Called with the number done and the number of all."""
@@ -58,14 +57,11 @@ def take_photographs(
 
 def take_photograph(assignment: Assignment) -> Photograph:
     """Render one scene, write its JPEG file, and encode its masks."""
-    from pycocotools import mask as coco_mask
-
     rendered = render(assignment.scene, assignment.width, assignment.height)
     save_jpeg(rendered, assignment.path, assignment.quality)
     masks, areas = [], []
     for index in range(len(assignment.scene.objects)):
         mask = rendered.mask(index)
-        encoded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-        masks.append({"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")})
+        masks.append(encode_rle(mask))
         areas.append(int(mask.sum()))
     return Photograph(tuple(masks), tuple(areas))

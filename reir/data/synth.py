@@ -19,26 +19,8 @@ from reir.data.photographs import Assignment, Photograph, Progress, take_photogr
 from reir.data.scenes.glyphs import find_font
 from reir.data.scenes.nouns import load_nouns
 from reir.data.scenes.scene import Scene
-from reir.data.splits import GENERATOR_VERSION, SPLITS, TEST, TRAIN, VALIDATION, Split
-from reir.data.uniqueness import Ambiguous, Selection, Unique, select, unique_expressions
-
-__all__ = [
-    "GENERATOR_VERSION",
-    "SPLITS",
-    "TEST",
-    "TRAIN",
-    "VALIDATION",
-    "Ambiguous",
-    "Selection",
-    "Split",
-    "SynthReport",
-    "Unique",
-    "build_demo",
-    "build_split",
-    "select",
-    "synthesise",
-    "unique_expressions",
-]
+from reir.data.splits import GENERATOR_VERSION, SPLITS, TEST, TRAIN
+from reir.data.uniqueness import Selection, Unique, select
 
 QUOTA: Final = 360
 """Unique expressions of a kind in an evaluation split of 1,000 scenes or fewer; in proportion beyond."""

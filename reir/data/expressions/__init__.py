@@ -5,7 +5,7 @@ from reir.data.expressions.describe import describe, phrase, phrases, relation_t
 from reir.data.expressions.expression import KINDS, PARSE_RELATIONS, PHRASE, Expression, Kind, Parse, express
 from reir.data.expressions.facts import Denotation, SceneFacts, denote, facts_of, label_pairs
 from reir.data.expressions.mirrored import mirror_expression, mirror_program
-from reir.data.expressions.programs import Between, Description, Position, Rank, Relation, required_nouns
+from reir.data.expressions.programs import Between, Description, Position, Rank, Relation
 from reir.data.expressions.relations import POSITIONS, RELATIONS, Truth
 from reir.data.expressions.wording import vocabulary
 
@@ -37,6 +37,5 @@ __all__ = [
     "phrase",
     "phrases",
     "relation_triples",
-    "required_nouns",
     "vocabulary",
 ]

@@ -74,7 +74,10 @@ Constraint = Relation | Between | Position | Rank
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """Everything that is a ``noun``, has the given colour and size, and satisfies each constraint."""
+    """Everything that is a ``noun``, has the given colour and size, and satisfies each constraint.
+
+    ``nouns`` are those that a scene must hold for it to be true or undefined of anything there.
+    """
 
     noun: str
     colour: str | None = None
@@ -118,11 +121,6 @@ def anchors(constraint: Constraint) -> tuple[Description, ...]:
     if isinstance(constraint, Between):
         return (constraint.first, constraint.second)
     return ()
-
-
-def required_nouns(program: Description) -> frozenset[str]:
-    """The nouns that a scene must hold for the program to be true or undefined of anything in it."""
-    return program.nouns
 
 
 def _constraint_to_json(constraint: Constraint) -> dict[str, Any]:

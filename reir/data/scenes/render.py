@@ -14,10 +14,7 @@ from reir.data.scenes.backgrounds import background
 from reir.data.scenes.scene import Camera, Scene
 from reir.data.scenes.shadows import cast_shadow
 from reir.data.scenes.sprites import Sprite, place
-from reir.data.scenes.truth import measure, mirror
 from reir.types import FloatArray
-
-__all__ = ["NOBODY", "Rendered", "measure", "mirror", "photograph", "render", "save_jpeg"]
 
 CAMERA_STREAM = 2
 """Keeps the camera's random numbers apart from those of the background."""

@@ -21,7 +21,7 @@ class SceneObject:
     ``cx, cy`` centre of the glyph and ``extent`` the longer side of its tight box before rotation (scene units);
     ``rotation`` degrees counter-clockwise. ``box`` (x0, y0, x1, y1) is the tight box of the *visible* pixels in
     scene units and ``visible`` the visible share of the glyph's pixels inside the picture; both are set by
-    ``reir.data.scenes.render.measure`` and are zero before it.
+    ``reir.data.scenes.truth.measure`` and are zero before it.
     """
 
     noun: str

@@ -23,7 +23,6 @@ from reir.data.expressions import (
     mirror_expression,
     phrases,
     relation_triples,
-    required_nouns,
 )
 from reir.data.layout import make_scene
 from reir.data.scenes.scene import Scene
@@ -61,7 +60,7 @@ def test_denotations_in_other_scenes_equal_the_slow_checkers() -> None:
     rng = Random(0)
     told = 0
     for _, expression, _ in rng.sample(described(), 600):
-        holders = [scene for scene in scenes() if required_nouns(expression.program) <= {o.noun for o in scene.objects}]
+        holders = [scene for scene in scenes() if expression.program.nouns <= {o.noun for o in scene.objects}]
         for scene in rng.sample(holders, min(6, len(holders))):
             found = denote(expression.program, scene)
             assert (found.true, found.undefined) == slow_denotation(expression, scene), expression.text

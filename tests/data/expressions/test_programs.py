@@ -13,7 +13,6 @@ from reir.data.expressions import (
     Relation,
     SceneFacts,
     denote,
-    required_nouns,
 )
 from reir.data.layout import lay_out
 from reir.data.scenes.scene import Scene, SceneObject
@@ -101,10 +100,10 @@ def test_a_single_thing_has_no_rank() -> None:
     assert denote(Description("dog", None, None, (Rank("left"),)), CATS) == Denotation((), ())
 
 
-def test_required_nouns_are_all_nouns_of_the_tree() -> None:
+def test_nouns_are_all_nouns_of_the_tree() -> None:
     inner = Description("dog", None, None, (Relation("on", Description("bed")),))
     program = Description("cat", None, None, (Relation("left_of", inner), Between(Description("cup"), DOG)))
-    assert required_nouns(program) == {"cat", "dog", "bed", "cup"}
+    assert program.nouns == {"cat", "dog", "bed", "cup"}
     assert Description.from_json(program.to_json()) == program
 
 

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from reir.data.scenes.places import PLACE_BY_NAME, PLACES, ground
-from reir.data.scenes.render import NOBODY, measure, mirror, render, save_jpeg
+from reir.data.scenes.render import NOBODY, render, save_jpeg
 from reir.data.scenes.scene import Camera, Scene, SceneObject
+from reir.data.scenes.truth import measure, mirror
 from tests.data.scenes.random_scenes import random_scene
 
 SEEDS = range(30)
