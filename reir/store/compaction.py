@@ -7,7 +7,7 @@ import numpy as np
 from reir.store.manifest import Manifest
 from reir.store.publication import Publication
 from reir.store.records import Columns
-from reir.store.segment import Segment, verified_columns
+from reir.store.segment import Segment, grouped, verified_columns
 from reir.types import IntArray
 
 SEGMENT_NUMBERS = 1 << 27
@@ -38,15 +38,8 @@ def compact(publication: Publication, manifest: Manifest) -> int:
 
 def _groups(manifest: Manifest, limit: int) -> list[list[Segment]]:
     """Neighbours, by source image id, that are to become one segment; a whole segment that would stay alone is left."""
-    groups: list[list[Segment]] = []
-    rows = 0
-    for segment in sorted(manifest.segments, key=lambda segment: segment.first_source):
-        if not groups or rows + segment.row_count > limit:
-            groups.append([])
-            rows = 0
-        groups[-1].append(segment)
-        rows += segment.row_count
-    return [group for group in groups if len(group) > 1 or group[0].number in manifest.dead]
+    ordered = sorted(manifest.segments, key=lambda segment: segment.first_source)
+    return [group for group in grouped(ordered, limit) if len(group) > 1 or group[0].number in manifest.dead]
 
 
 def _alive(segment: Segment, dead: IntArray | None) -> Columns:

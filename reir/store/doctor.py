@@ -4,47 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from sqlalchemy import Connection, func, select
 
 from reir.errors import IndexDamagedError
+from reir.store.garbage import names_in_tables
 from reir.store.layout import PARQUET, Layout
 from reir.store.manifest import Manifest
 from reir.store.records import Finding
-from reir.store.segment import Segment, damage
+from reir.store.segment import FileRecords, Segment, damage
 from reir.store.shard import Shard
-from reir.store.tables import images, segments, shards, snapshots, visible
+from reir.store.tables import images, snapshots, visible
 from reir.types import IntArray
 
 REPAIR = "reir doctor --repair"
 REBUILD = "reir index --rebuild"
 
 
+Item = TypeVar("Item", Segment, Shard)
+
+
 @dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Generic[Item]):
     """What is wrong with the files of one segment or shard: file name -> cause."""
 
-    item: Segment | Shard
+    item: Item
     causes: dict[str, str]
 
 
-def damaged_segments(manifest: Manifest, *, hashes: bool = True) -> Iterator[Damage]:
+def damaged_segments(manifest: Manifest, *, hashes: bool = True) -> Iterator[Damage[Segment]]:
     """The segments of which some file is not what was written."""
     for segment in manifest.segments:
-        found = {name: damage(segment.folder / name, record, hashes=hashes) for name, record in segment.files.items()}
-        causes = {name: cause for name, cause in found.items() if cause}
+        causes = _causes(segment.folder, segment.files, hashes)
         if causes:
             yield Damage(segment, causes)
 
 
-def damaged_shards(manifest: Manifest, layout: Layout, *, hashes: bool = True) -> Iterator[Damage]:
+def damaged_shards(manifest: Manifest, layout: Layout, *, hashes: bool = True) -> Iterator[Damage[Shard]]:
     """The shards whose file is not what was written."""
     for shard in manifest.shards:
-        found = {name: damage(layout.shards / name, record, hashes=hashes) for name, record in shard.files.items()}
-        causes = {name: cause for name, cause in found.items() if cause}
+        causes = _causes(layout.shards, shard.files, hashes)
         if causes:
             yield Damage(shard, causes)
+
+
+def _causes(folder: Path, files: FileRecords, hashes: bool) -> dict[str, str]:
+    found = {name: damage(folder / name, record, hashes=hashes) for name, record in files.items()}
+    return {name: cause for name, cause in found.items() if cause}
 
 
 def incomplete_sources(connection: Connection, stored_in: Sequence[Segment], snapshot: int) -> IntArray:
@@ -82,14 +91,13 @@ def check(connection: Connection, manifest: Manifest, layout: Layout, *, hashes:
     covered = sorted(number for shard in manifest.shards for number in shard.segments)
     if covered != [segment.number for segment in manifest.segments]:
         findings.append(Finding("error", "shards and segments do not match", str(layout.shards), REPAIR))
-    if not any(isinstance(item.item, Segment) for item in broken):
+    if not broken:
         findings += _check_counts(connection, manifest, layout)
     findings += _stray(connection, layout)
     return findings
 
 
-def _describe(broken: Damage) -> Iterator[Finding]:
-    assert isinstance(broken.item, Segment)
+def _describe(broken: Damage[Segment]) -> Iterator[Finding]:
     arrays_whole = broken.causes.keys() == {PARQUET}
     for name, cause in broken.causes.items():
         if name != PARQUET and PARQUET not in broken.causes:
@@ -131,8 +139,7 @@ def _check_counts(connection: Connection, manifest: Manifest, layout: Layout) ->
 
 
 def _stray(connection: Connection, layout: Layout) -> Iterator[Finding]:
-    named = {layout.segment(number).name for number in connection.scalars(select(segments.c.number))}
-    named |= {layout.shard(number).name for number in connection.scalars(select(shards.c.number))}
+    named = names_in_tables(connection, layout)
     newest = connection.execute(select(func.max(snapshots.c.number))).scalar_one()
     for folder in (layout.segments, layout.shards):
         for path in sorted(folder.iterdir()):

@@ -35,10 +35,15 @@ def collect(connection: Connection, layout: Layout, latest: int) -> None:
     sweep(connection, layout)
 
 
+def names_in_tables(connection: Connection, layout: Layout) -> set[str]:
+    """The names of all segment folders and shard files that some snapshot refers to."""
+    named = {layout.segment(number).name for number in connection.scalars(select(segments.c.number))}
+    return named | {layout.shard(number).name for number in connection.scalars(select(shards.c.number))}
+
+
 def sweep(connection: Connection, layout: Layout) -> None:
     """Removes the files that a crashed writer left or that nothing refers to any more."""
-    named = {layout.segment(number).name for number in connection.scalars(select(segments.c.number))}
-    named |= {layout.shard(number).name for number in connection.scalars(select(shards.c.number))}
+    named = names_in_tables(connection, layout)
     numbers = {str(number) for number in connection.scalars(select(snapshots.c.number))}
     connection.rollback()
     for folder, wanted in ((layout.segments, named), (layout.shards, named), (layout.pins, numbers)):

@@ -16,7 +16,7 @@ from reir.store.layout import Layout, sync
 from reir.store.locks import FileLock, release_writer
 from reir.store.manifest import encode_files, encode_numbers, latest_snapshot, read_info, read_segments, read_shards
 from reir.store.records import Columns, IndexInfo
-from reir.store.segment import Segment, write_segment
+from reir.store.segment import Segment, grouped, write_segment
 from reir.store.shard import FAN_IN, SHARD_ROWS, shards_to_merge, write_shard
 from reir.store.tables import FOREVER, images, index_info, segments, shards, snapshots, tombstones
 
@@ -187,7 +187,9 @@ class Publication:
         before = read_shards(self.connection, self.number)
         kept = [shard for shard in before if current.keys() >= set(shard.segments)]
         covered = {number for shard in kept for number in shard.segments}
-        groups = _groups([segment for number, segment in sorted(current.items()) if number not in covered])
+        # As large as full shards are merged to.
+        uncovered = [segment for number, segment in sorted(current.items()) if number not in covered]
+        groups = grouped(uncovered, SHARD_ROWS * FAN_IN)
         sizes = [shard.row_count for shard in kept] + [sum(s.row_count for s in group) for group in groups]
         merged = shards_to_merge(sizes)
         if merged > len(groups):
@@ -211,16 +213,3 @@ class Publication:
         values |= {"row_count": sum(segment.row_count for segment in group), "largest_norm": largest_norm}
         values |= {"files": encode_files(files), "valid_from": self.number, "valid_to": FOREVER}
         self.connection.execute(insert(shards), values)
-
-
-def _groups(uncovered: Sequence[Segment]) -> list[list[Segment]]:
-    """Segments in groups of the size that full shards are merged to, a larger one by itself."""
-    groups: list[list[Segment]] = []
-    rows = 0
-    for segment in uncovered:
-        if not groups or rows + segment.row_count > SHARD_ROWS * FAN_IN:
-            groups.append([])
-            rows = 0
-        groups[-1].append(segment)
-        rows += segment.row_count
-    return groups

@@ -34,7 +34,6 @@ def repair(publication: Publication, manifest: Manifest) -> list[str]:
     for broken in damaged_segments(manifest):
         line = _mend_segment(publication, broken)
         if line is None:
-            assert isinstance(broken.item, Segment)
             lost.append(broken.item)
         else:
             done.append(line)
@@ -47,19 +46,17 @@ def repair(publication: Publication, manifest: Manifest) -> list[str]:
     if len(incomplete):
         count = _give_up(publication, incomplete)
         done.append(f"{count:,} pictures with missing instances are read again by the next reir index")
-    for broken in damaged_shards(manifest, layout):
-        assert isinstance(broken.item, Shard)
-        if current.keys() >= set(broken.item.segments):
-            done.append(_mend_shard(publication, broken.item, [current[number] for number in broken.item.segments]))
+    for shard in (damaged.item for damaged in damaged_shards(manifest, layout)):
+        if current.keys() >= set(shard.segments):
+            done.append(_mend_shard(publication, shard, [current[number] for number in shard.segments]))
     publication.save()
     publication.publish()
     return done
 
 
-def _mend_segment(publication: Publication, broken: Damage) -> str | None:
+def _mend_segment(publication: Publication, broken: Damage[Segment]) -> str | None:
     """What was done, None if nothing can be: the Parquet file and an array are both damaged."""
     segment = broken.item
-    assert isinstance(segment, Segment)
     path = segment.folder / PARQUET
     if PARQUET not in broken.causes:
         try:

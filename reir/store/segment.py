@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -100,6 +101,19 @@ class Segment:
         if array.shape != expected or array.dtype != np.dtype(_DTYPES[name]):
             raise IndexDamagedError(path, f"{array.shape} {array.dtype} instead of {expected} {_DTYPES[name]}")
         return array
+
+
+def grouped(segments: Iterable[Segment], most_rows: int) -> list[list[Segment]]:
+    """The segments, in their order, in groups of at most ``most_rows`` rows; a larger one by itself."""
+    groups: list[list[Segment]] = []
+    rows = 0
+    for segment in segments:
+        if not groups or rows + segment.row_count > most_rows:
+            groups.append([])
+            rows = 0
+        groups[-1].append(segment)
+        rows += segment.row_count
+    return groups
 
 
 def write_segment(folder: Path, columns: Columns) -> FileRecords:
