@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 
 class ReirError(Exception):
@@ -62,13 +63,20 @@ class RootMismatchError(ReirError):
 class ModelMismatchError(ReirError):
     """An index made by one model is used with another."""
 
-    def __init__(self, db: Path, index_model: str, index_fingerprint: str, model: str, fingerprint: str) -> None:
-        self.db = db
+    def __init__(
+        self, db: Path, root: Path, index_model: str, index_fingerprint: str, model: str, fingerprint: str
+    ) -> None:
+        self.db, self.root = db, root
         self.index_model, self.index_fingerprint = index_model, index_fingerprint
         self.model, self.fingerprint = model, fingerprint
+        anew = f"reir index {quote(str(root))}" + ("" if db == root / ".reir" else f" --db {quote(str(db))}")
+        # One name and two fingerprints: the weights have changed, and the old ones cannot be asked for.
+        advice = f"Make it anew: {anew} --rebuild"
+        if model != index_model:
+            advice = f"Use it with --model {index_model}, or make it anew: {anew} --model {quote(model)} --rebuild"
         super().__init__(
-            f"index {db} was made by {index_model} ({index_fingerprint[:12]}), not by {model} ({fingerprint[:12]}). "
-            f"Search with --model {index_model}, or make it anew: reir index ROOT --model {model} --rebuild"
+            f"index {db} was made by {index_model} ({index_fingerprint[:12]}), "
+            f"not by {model} ({fingerprint[:12]}). {advice}"
         )
 
 

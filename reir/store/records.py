@@ -108,7 +108,10 @@ class IndexInfo:
     def require(self, model: ModelIdentity) -> None:
         """Returns when the index was made by ``model``; otherwise raises ModelMismatchError, which names both."""
         if model != self.model:
-            raise ModelMismatchError(self.db, self.model.name, self.model.fingerprint, model.name, model.fingerprint)
+            made_by = self.model
+            raise ModelMismatchError(
+                self.db, self.root, made_by.name, made_by.fingerprint, model.name, model.fingerprint
+            )
 
 
 @dataclass(frozen=True, slots=True)

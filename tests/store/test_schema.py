@@ -78,14 +78,16 @@ def test_creating_again_gives_the_same_index_or_says_what_differs(tmp_path: Path
         again = Index.create(root, db=index.db, model=MODEL)
     assert (again.latest(), again.info) == (1, index.info)
     assert index.info.root == root
-    with pytest.raises(ModelMismatchError, match=r"made by test \(finger.*reir index ROOT"):
+    with pytest.raises(ModelMismatchError, match=rf"made by test \(finger.* anew: reir index {root} --rebuild$"):
         Index.create(root, db=index.db, model=ModelIdentity("test", "fingerprint-2", 6))
     with pytest.raises(RootMismatchError, match=r"belongs to .*photos, and .*elsewhere"):
         Index.create(tmp_path / "elsewhere", db=index.db, model=MODEL)
     with pytest.raises(UsageError, match="max_instances"):
         Index.create(root, db=index.db, model=MODEL, settings={"max_instances": 3})
     index.info.require(MODEL)
-    with pytest.raises(ModelMismatchError, match=r"made by test .* not by other"):
+    with pytest.raises(
+        ModelMismatchError, match=rf"by test .* not by other .*--model test,.* {root} --model other --reb"
+    ):
         index.info.require(ModelIdentity("other", "f", 6))
 
 
