@@ -15,6 +15,8 @@ from reir.cli.arguments import DatabaseUrl, Device, DeviceName, Json
 if TYPE_CHECKING:
     from reir.indexer import IndexOptions, IndexReport, Progress
     from reir.protocols import Model
+    from reir.store import Index
+    from reir.types import ModelIdentity
 
 _EXAMPLES = """\b
 Examples:
@@ -70,7 +72,7 @@ def index(
     ] = None,
     device: Device = DeviceName.auto,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Look at every picture again, if asked with another model or setting.")
+        bool, typer.Option("--rebuild", help="Look at every picture again, also with another model or setting.")
     ] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Compare contents, not only sizes and times.")] = False,
     prune: Annotated[
@@ -121,7 +123,6 @@ def _bring_up_to_date(
 ) -> tuple[IndexReport, dict[str, Any]]:
     """The report of the run, and which index and model it was about."""
     from reir.cli.console import warn
-    from reir.cli.remake import needs_remake, remake
     from reir.indexer import open_existing, open_or_create, rehearse, run_index
     from reir.indexer.location import new_location
 
@@ -155,14 +156,33 @@ def _bring_up_to_date(
         "model": index.info.model.name,
         "warnings": warnings,
     }
-    if options.rebuild and not options.dry_run:
-        model = load()
-        if needs_remake(index, model, options):
-            facts["model"] = model.identity.name
-            return remake(index, model, options, progress=progress), facts
+    if options.rebuild:
+        index, options = _renewed(index, load().identity, options, database_url)
+        facts["model"] = load().identity.name
     elif model_name is not None and not options.dry_run:
         index.info.require(load().identity)
     return run_index(index, load, options, progress=progress), facts
+
+
+def _renewed(
+    index: Index, model: ModelIdentity, options: IndexOptions, database_url: str | None
+) -> tuple[Index, IndexOptions]:
+    """The index to rebuild and how: given in place to another model or setting, it is read as a whole."""
+    from reir.store import Index
+
+    settings = dict(index.info.settings)
+    if options.max_instances is not None:
+        settings["max_instances"] = options.max_instances
+    if (index.info.model, index.info.settings) == (model, settings):
+        return index, options
+    everything = replace(options, paths=None, max_instances=None)
+    if options.dry_run:
+        return index, everything
+    renewed = Index.create(
+        index.info.root, db=index.db, model=model, settings=settings, database_url=database_url, replace=True
+    )
+    index.close()
+    return renewed, everything
 
 
 def _print_report(report: IndexReport, facts: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reir.store import Index
 from tests.cli.conftest import Reir
 from tests.grid_colour_model import GridColourModel
 from tests.search.galleries import paint
@@ -113,17 +114,28 @@ def test_usage(
     assert not (photos / ".reir").exists()
 
 
+def image_ids(command: Reir, photos: Path) -> dict[str, int]:
+    found = command("search", "red", "--json", "-t", "9", "--db", photos / ".reir").json["hits"]
+    return {hit["path"]: hit["image_id"] for hit in found}
+
+
 def test_another_model_needs_rebuild(command: Reir, photos: Path) -> None:
     command("index", photos, *HERE)
+    before = image_ids(command, photos)
     refused = command("index", photos, "--model", "grid-colour-4", *HERE)
     assert refused.code == 1
-    assert "--rebuild" in refused.err
-    done = command("index", photos, "--model", "grid-colour-4", "--rebuild", "--json", *HERE)
-    assert (done.code, done.json["new"]) == (0, 3)
+    assert refused.err.endswith(f"reir index {photos} --rebuild\n")
+    rebuild = ("index", photos / "a", "--model", "grid-colour-4", "--rebuild", "--json", *HERE)
+    assert command(*rebuild, "--dry-run").json["changed"] == 3, "the whole gallery, whichever part was named"
+    assert image_ids(command, photos) == before
+    done = command(*rebuild)
+    assert (done.code, done.json["changed"]) == (0, 3)
     info = command("info", "--db", photos / ".reir", "--json").json
     assert info["model"]["fingerprint"] == "grid-colour-1-4"
-    assert info["instances"] == 48
+    assert (info["images"], info["instances"], info["failed"]) == (3, 48, 0)
     assert [entry.name for entry in photos.iterdir() if entry.name.startswith(".")] == [".reir"]
+    with Index.open(photos / ".reir").snapshot() as snapshot:
+        assert {row.path: row.image_id for row in snapshot.all_images()} == before
 
 
 def test_another_number_of_objects_needs_rebuild(command: Reir, photos: Path) -> None:
@@ -131,6 +143,8 @@ def test_another_number_of_objects_needs_rebuild(command: Reir, photos: Path) ->
     refused = command("index", photos, "--max-instances", "2", *HERE)
     assert refused.code == 2
     assert "--rebuild" in refused.err
+    rehearsed = command("index", photos, "--max-instances", "2", "--rebuild", "--dry-run", *HERE)
+    assert (rehearsed.code, rehearsed.out) == (0, f"would index {photos}: 3 changed\n")
     assert command("index", photos, "--max-instances", "2", "--rebuild", *HERE).code == 0
     info = command("info", "--db", photos / ".reir", "--json").json
     assert (info["settings"]["max_instances"], info["instances"]) == (2, 6)
@@ -138,11 +152,6 @@ def test_another_number_of_objects_needs_rebuild(command: Reir, photos: Path) ->
 
 def test_rebuild_by_the_same_model_keeps_ids(command: Reir, photos: Path) -> None:
     command("index", photos, *HERE)
-
-    def ids() -> dict[str, int]:
-        found = command("search", "red", "--json", "-t", "9", "--db", photos / ".reir").json["hits"]
-        return {hit["path"]: hit["image_id"] for hit in found}
-
-    before = ids()
+    before = image_ids(command, photos)
     assert command("index", photos, "--rebuild", "--json", *HERE).json["changed"] == 3
-    assert ids() == before
+    assert image_ids(command, photos) == before
