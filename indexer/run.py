@@ -53,7 +53,7 @@ def run_index(
         IndexLockedError: another process is writing to the index.
     """
     options = options or IndexOptions()
-    kept = index.info.settings.get("max_instances", DEFAULT_MAX_INSTANCES)
+    kept = _instances_kept(index)
     if options.max_instances not in (None, kept):
         raise UsageError(
             f"index {index.db} keeps {kept} instances a picture, not {options.max_instances}. "
@@ -190,8 +190,7 @@ class _Run:
         model = self._model if isinstance(self._model, Model) else self._model()
         assert self._index is not None
         self._index.info.require(model.identity)
-        kept = self._index.info.settings.get("max_instances", DEFAULT_MAX_INSTANCES)
-        self._extractor = Extractor(model, max_instances=kept)
+        self._extractor = Extractor(model, max_instances=_instances_kept(self._index))
         return model.decode_side
 
     def _take(self, candidate: Candidate, answer: Answer, contents: KnownContents) -> None:
@@ -321,6 +320,11 @@ class _Run:
             )
         else:
             self._report.deleted = self._ledger.delete(sorted(plan.vanished))
+
+
+def _instances_kept(index: Index) -> int:
+    kept: int = index.info.settings.get("max_instances", DEFAULT_MAX_INSTANCES)
+    return kept
 
 
 def _usable_cores() -> int:

@@ -11,7 +11,7 @@ from reir.errors import RootMismatchError, UsageError
 
 if TYPE_CHECKING:
     from reir.indexer.write import Ledger
-    from reir.store import KnownFile
+    from reir.store import KnownFile, Writer
 
 
 def make_scopes(root: Path, db: Path, paths: Sequence[Path] | None, ledger: Ledger) -> list[str]:
@@ -35,7 +35,7 @@ def make_scopes(root: Path, db: Path, paths: Sequence[Path] | None, ledger: Ledg
     return sorted(scope for scope in scopes if not any(_inside(scope, other) for other in scopes - {scope}))
 
 
-def known_in(scopes: Sequence[str], ledger: Ledger) -> dict[str, KnownFile]:
+def known_in(scopes: Sequence[str], ledger: Ledger | Writer) -> dict[str, KnownFile]:
     """The known files in any of the scopes."""
     if "" in scopes:
         return dict(ledger.known_files())

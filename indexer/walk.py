@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -41,11 +41,8 @@ class Walk:
     unreadable: list[str] = field(default_factory=list)
     unnameable: list[str] = field(default_factory=list)
 
-    def files(self, start: str = "", *, on_folder: Callable[[], None] | None = None) -> Iterator[FoundFile]:
-        """The pictures in a folder or file of the root, by path, folder by folder in sorted order.
-
-        ``on_folder`` is called once for each folder listed, so that a caller can show progress.
-        """
+    def files(self, start: str = "") -> Iterator[FoundFile]:
+        """The pictures in a folder or file of the root, by path, folder by folder in sorted order."""
         excluded = {name.strip("/") for name in self.exclude_dirs} | SYSTEM_FOLDERS
         root = os.fspath(self.root)
         base = os.path.join(root, start) if start else root  # noqa: PTH118 - pathlib costs more than the listing
@@ -55,8 +52,6 @@ class Walk:
         folders = [start]
         while folders:
             folder = folders.pop()
-            if on_folder is not None:
-                on_folder()
             try:
                 with os.scandir(os.path.join(root, folder) if folder else root) as listing:  # noqa: PTH118
                     entries = sorted(listing, key=lambda entry: entry.name)
