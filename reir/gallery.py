@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -266,12 +266,11 @@ class Gallery:
             RootMismatchError: a path outside the root.
             IndexLockedError: another process is writing to this index.
         """
+        from reir.indexer.scope import known_in
+
         names = [self._name(path) for path in paths]
         with self._writing, self._index.writer() as writer:
-            gone: set[str] = set()
-            for name in names:
-                gone.update(known for known in writer.known_files(name) if known == name or _under(known, name))
-            removed = writer.delete(sorted(gone))
+            removed = writer.delete(sorted(known_in(names, writer)))
             if removed:
                 writer.commit()
         self.refresh()
@@ -291,7 +290,7 @@ class Gallery:
                 images=snapshot.image_count,
                 instances=snapshot.instance_count,
                 failed=snapshot.failed_count,
-                bytes=folder_size(facts.db),
+                bytes=self._index.size_on_disk(),
             )
 
     def refresh(self) -> int:
@@ -342,15 +341,6 @@ class Gallery:
         return name
 
 
-def folder_size(folder: Path) -> int:
-    """Bytes of all files in a folder; files that vanish meanwhile are not counted."""
-    total = 0
-    for file in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            total += file.lstat().st_size if file.is_file() else 0
-    return total
-
-
 def _load(model: Model | str, device: str) -> Model:
     if isinstance(model, str):
         from reir.models import load_model
@@ -360,24 +350,13 @@ def _load(model: Model | str, device: str) -> Model:
 
 
 def _picture(image: FilePath | PillowImage | Picture, decode_side: int) -> Picture:
-    """The example as a ``Picture``: upright and on grey where it is transparent, as files are decoded."""
     if isinstance(image, Picture):
         return image
+    from reir.imaging import as_picture, decode_picture
+
     if isinstance(image, str | Path):
-        from reir.imaging import decode_picture
-
         return decode_picture(Path(image), max_side=decode_side).picture
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    from reir.imaging import GREY
-
-    upright = ImageOps.exif_transpose(image)
-    if upright.has_transparency_data:
-        clear = upright.convert("RGBA")
-        upright = Image.new("RGB", clear.size, (GREY, GREY, GREY))
-        upright.paste(clear, mask=clear.getchannel("A"))
-    return Picture(np.asarray(upright.convert("RGB")), upright.width, upright.height)
+    return as_picture(image)
 
 
 def _filter(
@@ -393,7 +372,3 @@ def _filter(
     from reir.store import ImageFilter
 
     return ImageFilter(*conditions)
-
-
-def _under(name: str, folder: str) -> bool:
-    return not folder or name.startswith(f"{folder}/")

@@ -101,14 +101,13 @@ def doctor(
 def compact(db: Db = None, database_url: DatabaseUrl = None) -> None:
     """Rewrite an index without what was removed, in few large segments."""
     from reir.cli.console import note, size
-    from reir.gallery import folder_size
     from reir.indexer.location import find_index
     from reir.store import Index
 
     index = Index.open(find_index(db=db), database_url=database_url)
-    before = folder_size(index.db)
+    before = index.size_on_disk()
     snapshot = index.compact()
-    note(f"snapshot {snapshot}: {size(before)} before, {size(folder_size(index.db))} now")
+    note(f"snapshot {snapshot}: {size(before)} before, {size(index.size_on_disk())} now")
 
 
 def remove(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reir.imaging.decode import SUFFIXES, Decoded, decode_picture
+from reir.imaging.decode import SUFFIXES, Decoded, as_picture, decode_picture
 from reir.imaging.exif import ExifFacts, read_exif
 from reir.imaging.letterbox import GREY, Letterbox, nearest_canvas
 
@@ -20,6 +20,7 @@ __all__ = [
     "Letterbox",
     "Mark",
     "Panel",
+    "as_picture",
     "contact_sheet",
     "decode_picture",
     "draw_boxes",

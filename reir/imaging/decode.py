@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from reir.errors import ImageUnreadableError, MissingPackageError
@@ -83,6 +83,12 @@ def decode_picture(source: Path | BinaryIO, max_side: int | None = None) -> Deco
             return _decode(stack, file, max_side)
         except Exception as error:  # Damaged files make Pillow raise nearly anything: every error is this file's.
             _refuse(name, error)
+
+
+def as_picture(image: Image.Image) -> Picture:
+    """A Pillow image as a file of it would be decoded: upright, 8-bit RGB, grey where it is transparent."""
+    upright = ImageOps.exif_transpose(image)
+    return Picture(np.asarray(_to_rgb(upright, upright.size)), upright.width, upright.height)
 
 
 def _decode(stack: ExitStack, file: BinaryIO, max_side: int | None) -> Decoded:

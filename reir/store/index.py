@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,14 @@ class Index:
             return compact(publication, self._manifest(publication.connection, publication.base))
         finally:
             publication.close()
+
+    def size_on_disk(self) -> int:
+        """Bytes of all files in the index folder; files that vanish meanwhile are not counted."""
+        total = 0
+        for file in self.db.rglob("*"):
+            with suppress(FileNotFoundError):
+                total += file.lstat().st_size if file.is_file() else 0
+        return total
 
     def _require_same_model(self, manifest: Manifest, pin: FileLock) -> None:
         # Another process may have given the index to another model (`create` with ``replace``) since it was opened.
