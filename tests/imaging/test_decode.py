@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
 from reir.errors import ImageUnreadableError, MissingPackageError
-from reir.imaging import GREY, SUFFIXES, decode_picture
+from reir.imaging import GREY, SUFFIXES, as_picture, decode_picture
 
 LOSSLESS: dict[str, dict[str, Any]] = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "AVIF": {"quality": 100}}
 STORED_AS = {
@@ -178,6 +178,25 @@ def test_16_bit_greys_use_their_range(white: int, top: int) -> None:
     assert pixels[0, 0, 0] == 0
     assert pixels[-1, -1, 0] == top
     assert abs(int(pixels[32, 0, 0]) - 127) <= 2
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "options"),
+    [
+        (scene().transpose(STORED_AS[6]), "JPEG", {"orientation": 6}),
+        (scene().quantize(8), "PNG", {"transparency": 0}),
+        (Image.fromarray(np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)), "TIFF", {}),
+    ],
+)
+def test_a_pillow_image_becomes_what_its_file_is_decoded_to(
+    image: Image.Image, kind: str, options: dict[str, Any]
+) -> None:
+    if "orientation" in options:
+        options = {"exif": with_orientation(options["orientation"])}
+    data = encoded(image, kind, **options).getvalue()
+    ours, file = as_picture(Image.open(io.BytesIO(data))), decode_picture(io.BytesIO(data)).picture
+    assert (ours.width, ours.height) == (file.width, file.height)
+    np.testing.assert_array_equal(ours.pixels, file.pixels)
 
 
 def test_float_pictures() -> None:
