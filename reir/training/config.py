@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -82,7 +82,9 @@ class TrainConfig(_Section):
     """A whole run."""
 
     name: str
-    model: str = Field(description="a size of reir.models.clare: tiny, vit-b or vit-l")
+    model: Literal["tiny"] = Field(
+        description="a size of reir.models.clare; tiny alone can be trained on scenes so far"
+    )
     seed: int = 0
     data: DataConfig
     batch: BatchConfig = BatchConfig()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Sampler
 from reir.data.expressions import PARSE_RELATIONS, RELATIONS, vocabulary
 from reir.data.scenes import COLOURS, SIZES
 from reir.data.splits import TRAIN
+from reir.errors import MissingPackageError
 from reir.models.clare.builder import build_clare
 from reir.models.clare.checkpoint import save_checkpoint_folder
 from reir.models.clare.config import TINY, ClareConfig
@@ -108,8 +110,11 @@ def train(
     would have seen.
 
     Raises:
+        MissingPackageError: the text branch could not be exported at the end.
         UsageError: ``resume`` finds no checkpoint, or one of another run.
     """
+    if find_spec("onnx") is None:
+        raise MissingPackageError("onnx", "train")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     ranks = join_ranks(device)

@@ -34,6 +34,11 @@ def test_all_errors_are_told_together():
         assert part in message
 
 
+def test_a_size_that_cannot_be_trained_is_told_at_once():
+    with pytest.raises(UsageError, match=r"model: .*'tiny'"):
+        parse_config(MINIMAL.replace('"tiny"', '"huge"'), source="run.toml")
+
+
 def test_unknown_preset_lists_the_known():
     with pytest.raises(UsageError, match="clare-tiny"):
         load_config("clare-tinny")

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from reir.errors import UsageError
+from reir.errors import MissingPackageError, UsageError
 from reir.models import load_model
 from reir.training.config import TrainConfig, load_config
 from reir.training.run import train
@@ -52,6 +52,13 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path, cache):
     model = load_model(f"clare:{whole.folder}", device="cpu")
     assert model.encode(["the red dog"]).shape == (1, model.identity.dimension)
     assert "emoji" in (model.notice or "")
+
+
+def test_a_missing_package_is_told_before_the_hours_of_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("reir.training.run.find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match=r"onnx.*reir\[train\]"):
+        run(2, tmp_path / "run", tmp_path / "cache")
+    assert not any(tmp_path.iterdir())
 
 
 def test_resuming_another_run_is_refused(tmp_path, cache):
