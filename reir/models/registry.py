@@ -98,7 +98,9 @@ def load_model(name: str = "auto", *, device: str = "auto") -> Model:
     if entry.source == "folder":
         if not folder:
             raise UsageError(f"{entry.name} needs a checkpoint folder: --model {entry.name}:FOLDER")
-        return ClareModel(Path(folder).expanduser(), name=f"{entry.name}:{folder}", device=device)
+        # Indexes keep the name, and are searched from any working folder.
+        path = Path(folder).expanduser().resolve()
+        return ClareModel(path, name=f"{entry.name}:{path}", device=device)
     if folder:
         raise UsageError(f"{entry.name} ships with the package and takes no folder")
     return ClareModel(

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from reir.errors import UsageError
+from reir.models import load_model
 from reir.models.clare.builder import build_clare
 from reir.models.clare.checkpoint import network_config, save_checkpoint_folder
 from reir.models.clare.config import TINY
@@ -50,6 +51,15 @@ def pictures(count: int) -> list[Picture]:
 def random_expressions(count: int) -> list[str]:
     rng = np.random.default_rng(1)
     return [" ".join(rng.choice(WORDS, rng.integers(1, 20))) for _ in range(count)]
+
+
+def test_a_checkpoint_is_named_by_its_whole_path(folder, monkeypatch):
+    """An index keeps the name, and may be searched from another working folder."""
+    monkeypatch.chdir(folder.parent)
+    found = load_model(f"clare:{folder.name}", device="cpu")
+    assert found.identity.name == f"clare:{folder}"
+    monkeypatch.chdir("/")
+    assert load_model(found.identity.name, device="cpu").identity == found.identity
 
 
 def test_it_is_a_model(model):
