@@ -18,10 +18,7 @@ def clia_loss(logits: Tensor, labels: Tensor, *, normalise: Literal["positives",
     and, by default, in the divisor: the sum is divided by the number of positives, which keeps their weight when the
     batch grows; ``pairs`` divides by the number of pairs as printed.
     """
-    loss = -F.logsigmoid(labels.to(logits.dtype) * logits)
-    used = labels != 0
-    count = (labels > 0).sum() if normalise == "positives" else used.sum()
-    return (loss * used).sum() / count.clamp(min=1)
+    return _sum(logits, labels) / _divisor(labels, normalise)
 
 
 def chunked_clia_loss(
@@ -46,10 +43,16 @@ def chunked_clia_loss(
         total = total + torch.utils.checkpoint.checkpoint(
             _block_sum, text, block, scale, bias, labels[:, start : start + chunk], use_reentrant=False
         )
-    count = (labels > 0).sum() if normalise == "positives" else (labels != 0).sum()
-    return total / count.clamp(min=1)
+    return total / _divisor(labels, normalise)
 
 
 def _block_sum(text: Tensor, features: Tensor, scale: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
-    logits = scale * (text @ features.T) + bias
+    return _sum(scale * (text @ features.T) + bias, labels)
+
+
+def _sum(logits: Tensor, labels: Tensor) -> Tensor:
     return (-F.logsigmoid(labels.to(logits.dtype) * logits) * (labels != 0)).sum()
+
+
+def _divisor(labels: Tensor, normalise: Literal["positives", "pairs"]) -> Tensor:
+    return ((labels > 0) if normalise == "positives" else (labels != 0)).sum().clamp(min=1)

@@ -15,6 +15,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from reir.types import Array, IntArray
 
 PAD, UNKNOWN = "<pad>", "<unk>"
+PAD_ID, UNKNOWN_ID = 0, 1
 
 
 class WordTokenizer:
@@ -32,7 +33,7 @@ class WordTokenizer:
     @classmethod
     def from_words(cls, words: Iterable[str], *, max_tokens: int = 32) -> WordTokenizer:
         """A tokenizer that knows exactly these words (sorted, so that ids do not depend on their order)."""
-        vocabulary = {PAD: 0, UNKNOWN: 1}
+        vocabulary = {PAD: PAD_ID, UNKNOWN: UNKNOWN_ID}
         for word in sorted(set(words)):
             vocabulary[word] = len(vocabulary)
         tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=UNKNOWN))
@@ -55,9 +56,10 @@ class WordTokenizer:
         T is the longest expression of the batch, at least 1 and at most ``max_tokens``. An expression with no
         word at all becomes one unknown token, so that no row is empty.
         """
-        rows = [encoding.ids[: self.max_tokens] or [1] for encoding in self._tokenizer.encode_batch(list(expressions))]
+        encodings = self._tokenizer.encode_batch(list(expressions))
+        rows = [encoding.ids[: self.max_tokens] or [UNKNOWN_ID] for encoding in encodings]
         width = max((len(row) for row in rows), default=1)
-        ids = np.zeros((len(rows), width), dtype=np.int64)
+        ids = np.full((len(rows), width), PAD_ID, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=bool)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
@@ -68,7 +70,7 @@ class WordTokenizer:
         """Words of the expression that are not in the vocabulary, in order, each once."""
         encoding = self._tokenizer.encode(expression)
         words = (expression[start:end] for start, end in encoding.offsets)
-        unknown = [word for word, token in zip(words, encoding.ids, strict=True) if token == 1]
+        unknown = [word for word, token in zip(words, encoding.ids, strict=True) if token == UNKNOWN_ID]
         return list(dict.fromkeys(unknown))
 
     def dropped_words(self, expression: str) -> list[str]:

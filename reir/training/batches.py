@@ -96,7 +96,6 @@ class SceneBatches(Dataset[Batch]):
             for r, record in enumerate(shard.records):
                 by_canvas.setdefault(record.canvas, []).append((s, r))
         self._members = {canvas: np.array(pairs) for canvas, pairs in sorted(by_canvas.items())}
-        self._scenes = sum(len(pairs) for pairs in self._members.values())
         self._epochs: dict[int, list[np.ndarray]] = {}
 
     def __len__(self) -> int:
