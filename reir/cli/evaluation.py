@@ -71,6 +71,7 @@ def evaluate(
     from reir.errors import UsageError
     from reir.evaluation import evaluate as run_evaluation
     from reir.evaluation import format_report
+    from reir.metrics import IOUS, KS
     from reir.models import load_model
     from reir.store import Index
 
@@ -89,8 +90,8 @@ def evaluate(
             scorer,
             data,
             protocol=protocol.value,
-            ks=k or (1, 5, 10),
-            ious=iou or (0.5, 0.7, 0.9),
+            ks=k or KS,
+            ious=iou or IOUS,
             progress=progress,
         )
     warn(found.warnings)

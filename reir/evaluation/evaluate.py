@@ -15,7 +15,7 @@ from reir.data.dataset import SIZE_CLASSES, Dataset, Query, SizeClass, Target
 from reir.errors import DatasetError, UsageError
 from reir.evaluation.located import Located, locate
 from reir.evaluation.result import Evaluation, Figures, SizeRule
-from reir.metrics import PROTOCOLS, Placement, RankCounter, Truth, intervals, outcomes, place, shares
+from reir.metrics import IOUS, KS, PROTOCOLS, Placement, RankCounter, Truth, intervals, outcomes, place, shares
 from reir.metrics import Protocol as MetricProtocol
 from reir.metrics.figures import Outcomes
 from reir.protocols import Model
@@ -43,8 +43,8 @@ def evaluate(
     dataset: Dataset,
     *,
     protocol: Literal["official", "any", "both"] = "both",
-    ks: Sequence[int] = (1, 5, 10),
-    ious: Sequence[float] = (0.5, 0.7, 0.9),
+    ks: Sequence[int] = KS,
+    ious: Sequence[float] = IOUS,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:

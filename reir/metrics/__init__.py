@@ -7,12 +7,14 @@ those into :func:`shares` and bootstrap :func:`intervals`. :func:`box_recall_fro
 
 from reir.metrics.arrays import box_recall_from_arrays
 from reir.metrics.bootstrap import bootstrap_intervals
-from reir.metrics.figures import PROTOCOLS, Protocol, intervals, outcomes, shares
+from reir.metrics.figures import IOUS, KS, PROTOCOLS, Protocol, intervals, outcomes, shares
 from reir.metrics.placement import Placement, Truth, place
 from reir.metrics.ranks import RankCounter, Ranks
 from reir.metrics.scores import exact_scores, rounding_margin
 
 __all__ = [
+    "IOUS",
+    "KS",
     "PROTOCOLS",
     "Placement",
     "Protocol",

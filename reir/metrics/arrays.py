@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reir.metrics.figures import outcomes, shares
+from reir.metrics.figures import IOUS, KS, outcomes, shares
 from reir.metrics.placement import Truth, place
 from reir.metrics.ranks import RankCounter
 from reir.types import Array, FloatArray, IntArray
@@ -22,8 +22,8 @@ def box_recall_from_arrays(
     vectors: FloatArray,
     boxes: Array,
     image_index: IntArray,
-    ks: Sequence[int] = (1, 5, 10),
-    ious: Sequence[float] = (0.5, 0.7, 0.9),
+    ks: Sequence[int] = KS,
+    ious: Sequence[float] = IOUS,
 ) -> dict[str, Any]:
     """``{"queries", "official": {"box_recall": {iou: {k: share}}}, "any": ..., "image_recall", "precision_at_0.5"}``.
 

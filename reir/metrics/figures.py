@@ -17,6 +17,10 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 Outcomes = Mapping[tuple[str, ...], npt.NDArray[np.bool_]]
 """Right or wrong (Q,) by figure; the key is the figure's path in the JSON report."""
 
+KS: tuple[int, ...] = (1, 5, 10)
+IOUS: tuple[float, ...] = (0.5, 0.7, 0.9)
+"""Numbers of answers, and overlaps to exceed, at which box recall is told unless others are asked for."""
+
 PRECISION_IOU = 0.5
 
 

@@ -90,8 +90,6 @@ def validate(network: Clare, data: ValidationSet, tokenizer: WordTokenizer, *, k
         np.concatenate(all_vectors),
         np.concatenate(all_boxes),
         np.concatenate(image_index),
-        ks=(1, 5, 10),
-        ious=(0.5, 0.7, 0.9),
     )
     best = np.concatenate(overlaps)
     right = best[best > 0.5]
