@@ -39,8 +39,14 @@ def group() -> None:
 @app.command(epilog=_EXAMPLES)
 def synth(
     out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write: DIR/images and DIR/SPLIT.json.")],
-    split: Annotated[Gallery, typer.Option("--split", help="Whose scenes; no two splits share one.")] = Gallery.test,
-    images: Annotated[int, typer.Option("--images", metavar="N", min=1, help="Number of pictures.")] = 1000,
+    split: Annotated[
+        Gallery,
+        typer.Option("--split", help="Whose scenes; no two splits share one. demo: the gallery that ships with reir."),
+    ] = Gallery.test,
+    images: Annotated[
+        int | None,
+        typer.Option("--images", metavar="N", min=1, show_default=False, help="Number of pictures; 1000 by default."),
+    ] = None,
     max_side: Annotated[
         int | None,
         typer.Option("--max-side", metavar="PX", min=64, show_default=False, help="Bound the longer side of pictures."),
@@ -62,9 +68,17 @@ def synth(
     gallery; what was dropped is counted by reason.
     """
     from reir.cli.console import phase_bar, print_json
+    from reir.data.splits import SPLITS
     from reir.data.synth import build_demo, synthesise
+    from reir.errors import UsageError
 
     pixels = None if size is None else _size(size)
+    count = 1000 if images is None else images
+    if split is Gallery.demo:
+        if (images, max_side, size, skip) != (None, None, None, 0):
+            raise UsageError("the demo gallery is always the same: leave --images, --max-side, --size and --skip out")
+    elif skip + count > (capacity := SPLITS[split.value].capacity):
+        raise UsageError(f"split {split.value} has {capacity:,} scenes, fewer than --skip {skip} and {count} more")
     with phase_bar() as bar:
         progress = None if bar is None else lambda done, total: bar("rendering", done, total)
         if split is Gallery.demo:
@@ -73,7 +87,7 @@ def synth(
             report = synthesise(
                 out,
                 split.value,
-                images,
+                count,
                 workers=workers,
                 max_side=max_side,
                 size=pixels,

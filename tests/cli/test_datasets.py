@@ -174,3 +174,20 @@ def test_train_says_what_is_wrong_with_a_run_file(command: Reir, tmp_path: Path)
     wrong = command("train", tmp_path / "run.toml")
     assert wrong.code == 2
     assert "modle" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--split", "demo", "--images", "5"], "demo gallery is always the same"),
+        (["--split", "demo", "--skip", "1"], "demo gallery is always the same"),
+        (["--images", "1000000", "--skip", "1"], "split test has 1,000,000 scenes"),
+    ],
+)
+def test_data_synth_refuses_what_it_would_not_do(
+    command: Reir, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = command("data", "synth", tmp_path / "scenes", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert not (tmp_path / "scenes").exists()
