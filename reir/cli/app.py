@@ -57,7 +57,7 @@ def common(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of one command: 0 done, 1 failed, 2 usage, 3 done but some images could not be read.
+    """The exit code of a command: 0 done, 1 failed, 2 usage, 3 done but for images that cannot be read, 130 stopped.
 
     ``arguments`` are by default those of the process, without the program's name.
     """

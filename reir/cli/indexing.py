@@ -37,7 +37,7 @@ def index(
     db: Annotated[
         Path | None,
         typer.Option(
-            "--db", envvar="REIR_DB", metavar="DIR", show_default=False, help="Index folder; by default PATH/.reir."
+            "--db", envvar="REIR_DB", metavar="DIR", show_default=False, help="Index folder; by default .reir in the gallery."
         ),
     ] = None,
     model: Annotated[
@@ -84,7 +84,8 @@ def index(
 ) -> None:
     """Look at every new or changed picture of a folder once, and store the objects seen.
 
-    The index goes to PATH/.reir. Run it again after adding, changing or deleting pictures: only those are looked at.
+    The index goes to PATH/.reir, or to your data folder where that cannot be written. Run it again after adding,
+    changing or deleting pictures: only those are looked at.
     Exit code 3: done, but some pictures could not be read (reir doctor lists them).
     """
     from reir.cli.console import print_json, progress_bar, warn
