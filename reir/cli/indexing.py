@@ -37,7 +37,7 @@ def index(
     db: Annotated[
         Path | None,
         typer.Option(
-            "--db", envvar="REIR_DB", metavar="DIR", show_default=False, help="Index folder; by default .reir in the gallery."
+            "--db", envvar="REIR_DB", metavar="DIR", show_default=False, help="Index folder; by default PATH/.reir."
         ),
     ] = None,
     model: Annotated[
