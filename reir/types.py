@@ -16,6 +16,9 @@ Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+Box = tuple[float, float, float, float]
+"""``x0, y0, x1, y1`` of one box."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -79,7 +82,7 @@ class Hit:
     path: str
     width: int
     height: int
-    box: tuple[float, float, float, float]
+    box: Box
     objectness: float
     instance_id: int
     external_id: str | None = None

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from reir.types import Box
+
 SizeClass = Literal["small", "medium", "large"]
 SIZE_CLASSES: tuple[SizeClass, ...] = get_args(SizeClass)
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)

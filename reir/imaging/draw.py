@@ -8,7 +8,7 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from reir.types import Picture
+from reir.types import Box, Picture
 
 Colour = tuple[int, int, int]
 
@@ -21,9 +21,9 @@ _PAPER: Colour = (255, 255, 255)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One box to draw: ``x0, y0, x1, y1`` in pixels of the upright original, and the words at its corner."""
+    """One box to draw, in pixels of the upright original, and the words at its corner."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     label: str = ""
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from reir.data.layout.shapes import glyph_shape
 from reir.data.scenes.nouns import nouns_by_name
 from reir.data.scenes.scene import Size
+from reir.types import Box
 
 EXTENTS: Final[dict[Size, tuple[float, float]]] = {
     "small": (0.130, 0.165),
@@ -40,7 +41,7 @@ class Piece:
     y: float = 0.0
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         """x0, y0, x1, y1 in cluster coordinates."""
         return (
             self.x - self.width / 2,
@@ -134,7 +135,7 @@ def overlapping(pieces: Sequence[Piece], rng: Random) -> Cluster | None:
     return None
 
 
-def shared_area(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
+def shared_area(a: Box, b: Box) -> float:
     """Area of the intersection of two boxes."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])

@@ -12,6 +12,7 @@ from reir.data.layout.frames import draw_aspect
 from reir.data.scenes.places import PLACE_BY_NAME, PLACES
 from reir.data.scenes.scene import Camera, Scene, SceneObject
 from reir.data.scenes.truth import measure
+from reir.types import Box
 
 MINIMUM_VISIBLE: Final = 0.55
 """Scenes in which less of some thing can be seen are made anew."""
@@ -24,8 +25,6 @@ _CROWDED: Final = 0.15
 _CROWDED_SHARE: Final = 0.16
 """... by at most this share of the smaller box."""
 _TRIES: Final = 36
-
-Box = tuple[float, float, float, float]
 
 
 def make_scene(seed: int) -> Scene:

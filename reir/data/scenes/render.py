@@ -14,7 +14,7 @@ from reir.data.scenes.backgrounds import background
 from reir.data.scenes.scene import Camera, Scene
 from reir.data.scenes.shadows import cast_shadow
 from reir.data.scenes.sprites import Sprite, place
-from reir.types import FloatArray
+from reir.types import Box, FloatArray
 
 CAMERA_STREAM = 2
 """Keeps the camera's random numbers apart from those of the background."""
@@ -94,9 +94,7 @@ def _paint(
     return spot
 
 
-def _mask_box(
-    owners: npt.NDArray[np.uint8], spot: tuple[slice, slice] | None, index: int
-) -> tuple[float, float, float, float]:
+def _mask_box(owners: npt.NDArray[np.uint8], spot: tuple[slice, slice] | None, index: int) -> Box:
     """Tight xyxy box of the pixels that the object owns."""
     if spot is None:
         return 0.0, 0.0, 0.0, 0.0
