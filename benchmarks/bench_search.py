@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,8 +17,6 @@ from pathlib import Path
 import faiss
 import numpy as np
 from machine import print_machine
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reir.store import FileFacts, Index
 from reir.types import Instances, ModelIdentity

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from reir.data.scenes.nouns import load_nouns
+from reir.data.scenes.nouns import load_nouns, nouns_by_name
 from reir.data.scenes.scene import COLOURS
 
 SIZE_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -171,7 +171,8 @@ COMPARATIVES: Final[Mapping[str, tuple[str, ...]]] = {
     "small": ("smaller", "smaller one"),
 }
 """Of two."""
-SIDES: Final[Mapping[str, str]] = {"left": "left", "right": "right", "top": "top", "bottom": "bottom"}
+SIDES: Final = ("left", "right", "top", "bottom")
+"""What is counted from."""
 
 ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
 NUMBERS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven")
@@ -212,18 +213,13 @@ def indefinite(phrase: str) -> str:
 @cache
 def names_of(noun: str) -> tuple[str, ...]:
     """The noun's name and synonyms."""
-    return _by_name()[noun][0]
+    return nouns_by_name()[noun].names
 
 
 @cache
 def plural_of(noun: str) -> str:
     """The plural of the noun's name."""
-    return _by_name()[noun][1]
-
-
-@cache
-def _by_name() -> dict[str, tuple[tuple[str, ...], str]]:
-    return {noun.name: (noun.names, noun.plural) for noun in load_nouns()}
+    return nouns_by_name()[noun].plural
 
 
 def tokens(text: str) -> list[str]:
@@ -247,7 +243,7 @@ def _literals() -> Iterator[str]:
     for table in tables:
         for phrases in table.values():
             yield from (phrase.replace("{picture}", "") for phrase in phrases)
-    yield from (*BETWEEN_WORDS, *LINKS, *CLAUSES, *PICTURE, *SIDES.values(), *ORDINALS, *NUMBERS[2:], *GLUE, *COLOURS)
+    yield from (*BETWEEN_WORDS, *LINKS, *CLAUSES, *PICTURE, *SIDES, *ORDINALS, *NUMBERS[2:], *GLUE, *COLOURS)
     for noun in load_nouns():
         yield from (*noun.names, noun.plural)
 
