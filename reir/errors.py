@@ -30,14 +30,15 @@ class IndexNotFoundError(ReirError):
 
 
 class IndexDamagedError(ReirError):
-    """An index file is missing, cut off, or not what its recorded hash says."""
+    """An index file is missing, cut off, or not what its recorded hash says; ``mend`` is what to do about it."""
 
-    def __init__(self, path: Path, cause: str) -> None:
+    def __init__(
+        self, path: Path, cause: str, mend: str = "Look with: reir doctor; mend with: reir doctor --repair"
+    ) -> None:
         self.path = path
         self.cause = cause
-        super().__init__(
-            f"index file {path} is damaged ({cause}). Look with: reir doctor; mend with: reir doctor --repair"
-        )
+        self.mend = mend
+        super().__init__(f"index file {path} is damaged ({cause}). {mend}")
 
 
 class IndexLockedError(ReirError):

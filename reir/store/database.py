@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, ExceptionContext, NullPool, QueuePool, create_engine, event, text
 
 from reir.errors import IndexDamagedError, ReirError
+from reir.store.layout import start_anew
 from reir.store.tables import REVISION
 
 _PATIENCE_S = 60
@@ -67,7 +68,7 @@ class Database:
             error = context.original_exception
             # Of its subclasses only the plain one means that the file is not what SQLite wrote.
             if type(error) is sqlite3.DatabaseError:
-                raise IndexDamagedError(path, str(error)) from error
+                raise IndexDamagedError(path, str(error), start_anew(path.parent)) from error
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:

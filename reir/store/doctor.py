@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from reir.errors import IndexDamagedError
 from reir.store.garbage import names_in_tables
-from reir.store.layout import PARQUET, Layout
+from reir.store.layout import PARQUET, Layout, start_anew
 from reir.store.manifest import Manifest
 from reir.store.records import Finding
 from reir.store.segment import FileRecords, Segment, damage
@@ -21,7 +21,7 @@ from reir.store.tables import images, snapshots, visible
 from reir.types import IntArray
 
 REPAIR = "reir doctor --repair"
-REBUILD = "reir index --rebuild"
+REBUILD = "reir index FOLDER --rebuild"
 
 
 Item = TypeVar("Item", Segment, Shard)
@@ -115,7 +115,7 @@ def _check_tables(connection: Connection, layout: Layout) -> Iterator[Finding]:
         return
     answers = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check")]
     if answers != ["ok"]:
-        yield Finding("error", f"tables: {answers[0]}", str(layout.sqlite), REBUILD)
+        yield Finding("error", f"tables: {answers[0]}", str(layout.sqlite), start_anew(layout.db))
 
 
 def _check_counts(connection: Connection, manifest: Manifest, layout: Layout) -> Iterator[Finding]:

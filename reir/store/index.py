@@ -15,8 +15,8 @@ from sqlalchemy import Connection, insert, select
 from reir.errors import IndexDamagedError, IndexNotFoundError, ReirError, RootMismatchError, UsageError
 from reir.store.compaction import compact
 from reir.store.database import Database
-from reir.store.doctor import REBUILD, check
-from reir.store.layout import Layout, sync
+from reir.store.doctor import check
+from reir.store.layout import Layout, start_anew, sync
 from reir.store.locks import FileLock, acquire_writer, release_writer
 from reir.store.manifest import Manifest, latest_snapshot, read_info, read_manifest
 from reir.store.publication import Publication
@@ -112,13 +112,13 @@ class Index:
         except (FileNotFoundError, NotADirectoryError):
             raise IndexNotFoundError(db) from None
         except ValueError as error:
-            raise IndexDamagedError(layout.marker, str(error)) from error
+            raise IndexDamagedError(layout.marker, str(error), start_anew(db)) from error
         if marker.get("database") != "sqlite" and database_url is None:
             raise UsageError(
                 f"the tables of index {db} are in {marker.get('database')}. Set REIR_DATABASE_URL to its URL"
             )
         if marker.get("database") == "sqlite" and not layout.sqlite.exists():
-            raise IndexDamagedError(layout.sqlite, "missing")
+            raise IndexDamagedError(layout.sqlite, "missing", start_anew(db))
         database = _database(layout, None if marker.get("database") == "sqlite" else database_url)
         if database.revision() != REVISION:
             _upgrade(layout, database)
@@ -171,7 +171,7 @@ class Index:
                     lock = FileLock.acquire(self._layout.pin(number), shared=True)
                 return check(connection, self._manifest(connection, number), self._layout, hashes=hashes)
         except IndexDamagedError as error:
-            return [Finding("error", f"tables: {error.cause}", str(error.path), REBUILD)]
+            return [Finding("error", f"tables: {error.cause}", str(error.path), error.mend)]
         finally:
             if lock is not None:
                 lock.close()

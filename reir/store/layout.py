@@ -73,6 +73,11 @@ class Layout:
         return self.shards / f"{number:08d}.faiss"
 
 
+def start_anew(db: Path) -> str:
+    """What to do where the tables are lost: nothing else in the folder says which picture is which."""
+    return f"Delete the folder {db} and index the gallery again: reir index FOLDER"
+
+
 def sync(path: Path) -> None:
     """Waits until a file, or the entries of a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

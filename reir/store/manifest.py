@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, select
 
 from reir.errors import IndexDamagedError
-from reir.store.layout import Layout
+from reir.store.layout import Layout, start_anew
 from reir.store.records import IndexInfo
 from reir.store.segment import FileRecords, Segment
 from reir.store.shard import Shard
@@ -39,7 +39,7 @@ def read_info(connection: Connection, db: Path) -> IndexInfo:
     """Whose index the tables belong to; ``db`` is its folder. Raises IndexDamagedError when they do not say."""
     row = connection.execute(select(index_info)).first()
     if row is None:
-        raise IndexDamagedError(db, "its tables are empty")
+        raise IndexDamagedError(db, "its tables are empty", start_anew(db))
     return IndexInfo(
         db,
         row.uid,
