@@ -16,18 +16,9 @@ from PIL.ExifTags import GPS, IFD, Base
 
 from reir.errors import ImageUnreadableError, MissingPackageError
 from reir.imaging import GREY, SUFFIXES, as_picture, decode_picture
+from tests.imaging.orientations import STORED_AS, with_orientation
 
 LOSSLESS: dict[str, dict[str, Any]] = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "AVIF": {"quality": 100}}
-STORED_AS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
-"""How the camera holds an upright picture whose file then says orientation 2 to 8."""
 
 
 def scene(width: int = 96, height: int = 64) -> Image.Image:
@@ -95,12 +86,6 @@ def test_heic_without_its_extra_names_the_command() -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.startswith(MissingPackageError.__name__)
     assert "pip install 'reir[heic]'" in printed
-
-
-def with_orientation(orientation: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[Base.Orientation] = orientation
-    return exif
 
 
 @pytest.mark.parametrize("kind", sorted(LOSSLESS))

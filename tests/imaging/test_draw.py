@@ -12,6 +12,7 @@ from reir.imaging.decode import decode_picture
 from reir.imaging.draw import COLOURS, Mark, draw_boxes, ink_on
 from reir.imaging.sheet import CELL_HEIGHT, CELL_WIDTH, Panel, contact_sheet
 from reir.types import Picture
+from tests.imaging.orientations import STORED_AS, with_orientation
 
 GREY = (128, 128, 128)
 
@@ -43,20 +44,9 @@ def test_the_box_encloses_the_object_however_the_camera_was_held(orientation: in
     """A red square on a photo stored under each EXIF orientation: the box of its upright place goes round it."""
     upright = Image.new("RGB", (300, 200), GREY)
     upright.paste((255, 0, 0), (180, 20, 260, 90))
-    undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
-    stored = upright.transpose(undo[orientation]) if orientation in undo else upright
-    exif = Image.Exif()
-    exif[0x0112] = orientation
+    stored = upright.transpose(STORED_AS[orientation]) if orientation > 1 else upright
     file = io.BytesIO()
-    stored.save(file, "PNG", exif=exif)
+    stored.save(file, "PNG", exif=with_orientation(orientation))
     file.seek(0)
     decoded = decode_picture(file)
     assert (decoded.picture.width, decoded.picture.height) == (300, 200)

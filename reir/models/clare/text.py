@@ -37,7 +37,6 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.tokens.weight, std=0.05)
         self.layers = nn.ModuleList(TextLayer(width=width, heads=heads, feedforward=feedforward) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
-        self.width = width
 
     def forward(self, token_ids: Tensor, token_mask: Tensor) -> Tensor:
         """F_t (Q, d) from ``token_ids`` (Q, T) and ``token_mask`` (Q, T) bool, True for a token."""
