@@ -21,6 +21,7 @@ from reir.data.scenes.nouns import load_nouns
 from reir.data.scenes.scene import Scene
 from reir.data.splits import GENERATOR_VERSION, SPLITS, TEST, TRAIN
 from reir.data.uniqueness import Selection, Unique, select
+from reir.geometry import xyxy_to_xywh
 
 QUOTA: Final = 360
 """Unique expressions of a kind in an evaluation split of 1,000 scenes or fewer; in proportion beyond."""
@@ -198,13 +199,13 @@ def _content(
         scale = sizes[index][0] / scene.size_units[0], sizes[index][1] / scene.size_units[1]
         for target, thing in enumerate(scene.objects):
             number = first_ids[index] + target
-            x0, y0, x1, y1 = (value * scale[axis % 2] for axis, value in enumerate(thing.box))
+            box = [value * scale[axis % 2] for axis, value in enumerate(thing.box)]
             annotations.append(
                 {
                     "id": number,
                     "image_id": index,
                     "category_id": categories[thing.noun],
-                    "bbox": [round(x0, 2), round(y0, 2), round(x1 - x0, 2), round(y1 - y0, 2)],
+                    "bbox": [round(value, 2) for value in xyxy_to_xywh(box).tolist()],
                     "area": photographs[index].areas[target],
                     "segmentation": photographs[index].masks[target],
                     "iscrowd": 0,

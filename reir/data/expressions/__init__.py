@@ -1,7 +1,7 @@
 """Expressions: what is said of things in a scene, what it means, and of which things it is true."""
 
 from reir.data.expressions.corrupt import corrupt
-from reir.data.expressions.describe import describe, phrase, phrases, relation_triples
+from reir.data.expressions.describe import describe, phrases, relation_triples
 from reir.data.expressions.expression import KINDS, PARSE_RELATIONS, PHRASE, Expression, Kind, Parse, express
 from reir.data.expressions.facts import Denotation, SceneFacts, denote, facts_of, label_pairs
 from reir.data.expressions.mirrored import mirror_expression, mirror_program
@@ -34,7 +34,6 @@ __all__ = [
     "label_pairs",
     "mirror_expression",
     "mirror_program",
-    "phrase",
     "phrases",
     "relation_triples",
     "vocabulary",

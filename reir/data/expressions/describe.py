@@ -9,7 +9,6 @@ from typing import Final
 from reir.data.expressions.dice import Dice, as_random
 from reir.data.expressions.expression import KINDS, PHRASE, Expression, Kind, express
 from reir.data.expressions.facts import SceneFacts, denote, facts_of
-from reir.data.expressions.programs import Description
 from reir.data.expressions.proposals import PROPOSERS, thing
 from reir.data.expressions.relations import RELATIONS
 from reir.data.expressions.wording import tokens
@@ -75,11 +74,6 @@ def phrases(scene: Scene, rng: Dice, count: int) -> list[Expression]:
         target = rng.randrange(len(scene.objects))
         made.append(express(thing(facts, target, rng, 0.62, 0.22), PHRASE, rng.getrandbits(32)))
     return made
-
-
-def phrase(noun: str, colour: str | None, size: str | None, wording: int) -> Expression:
-    """The noun phrase of a noun and its attributes."""
-    return express(Description(noun, colour, size), PHRASE, wording)
 
 
 def relation_triples(scene: Scene) -> list[tuple[int, str, int]]:
