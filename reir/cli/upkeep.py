@@ -64,10 +64,8 @@ def doctor(
     from dataclasses import asdict
 
     from reir.cli.console import note, print_json
-    from reir.indexer.location import find_index
-    from reir.store import Index
 
-    index = Index.open(find_index(db=db), database_url=database_url)
+    index = _open(db, database_url)
     mended = index.repair() if repair else []
     findings = index.check(hashes=not quick)
     unreadable = _unreadable(index)
@@ -101,10 +99,8 @@ def doctor(
 def compact(db: Db = None, database_url: DatabaseUrl = None) -> None:
     """Rewrite an index without what was removed, in few large segments."""
     from reir.cli.console import note, size
-    from reir.indexer.location import find_index
-    from reir.store import Index
 
-    index = Index.open(find_index(db=db), database_url=database_url)
+    index = _open(db, database_url)
     before = index.size_on_disk()
     snapshot = index.compact()
     note(f"snapshot {snapshot}: {size(before)} before, {size(index.size_on_disk())} now")
@@ -146,13 +142,18 @@ def export(
     One row an object: path of the picture, box, objectness, vector.
     """
     from reir.cli.console import note
-    from reir.indexer.location import find_index
-    from reir.store import Index
 
-    index = Index.open(find_index(db=db), database_url=database_url)
+    index = _open(db, database_url)
     with index.snapshot() as snapshot:
         rows = snapshot.export(target)
     note(f"{rows:,} objects in {target}")
+
+
+def _open(db: Path | None, database_url: str | None) -> Index:
+    from reir.indexer.location import find_index
+    from reir.store import Index
+
+    return Index.open(find_index(db=db), database_url=database_url)
 
 
 def _unreadable(index: Index) -> list[tuple[str, str]]:
