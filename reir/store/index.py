@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,11 +85,8 @@ class Index:
             model,
             wanted,
         ):
-            publication = index._publication()
-            try:
+            with closing(index._publication()) as publication:
                 renew(publication, root_text(db, Path(root).resolve()), model, wanted)
-            finally:
-                publication.close()
             index.close()
             return cls.open(db, database_url=database_url)
         if index.info.root != Path(root).resolve():
@@ -182,11 +179,8 @@ class Index:
         Arrays and shards are made again from Parquet, a Parquet file from its arrays. Where both are damaged, the
         pictures of that segment are marked for the next indexing, and all others stay.
         """
-        publication = self._publication()
-        try:
+        with closing(self._publication()) as publication:
             return repair(publication, self._manifest(publication.connection, publication.base))
-        finally:
-            publication.close()
 
     def compact(self) -> int:
         """The number of the snapshot without removed rows, in few segments.
@@ -194,11 +188,8 @@ class Index:
         Instance ids change; the old ones are understood until the next compaction. Raises IndexDamagedError, changing
         nothing, when a segment is not what was written.
         """
-        publication = self._publication()
-        try:
+        with closing(self._publication()) as publication:
             return compact(publication, self._manifest(publication.connection, publication.base))
-        finally:
-            publication.close()
 
     def size_on_disk(self) -> int:
         """Bytes of all files in the index folder; files that vanish meanwhile are not counted."""
