@@ -68,7 +68,7 @@ class Index:
             RootMismatchError, ModelMismatchError, UsageError: the folder holds an index of another root, model or
                 settings.
         """
-        db = Path(db).absolute()
+        db, home = Path(db).absolute(), Path(root).resolve()
         layout = Layout(db)
         wanted = json.loads(json.dumps(dict(settings or {})))
         if not layout.marker.exists():
@@ -76,20 +76,16 @@ class Index:
             lock = acquire_writer(layout.lock, db)
             try:
                 if not layout.marker.exists():
-                    _make(layout, Path(root).resolve(), model, wanted, database_url)
+                    _make(layout, home, model, wanted, database_url)
             finally:
                 release_writer(lock)
         index = cls.open(db, database_url=database_url)
-        if replace and (index.info.root, index.info.model, index.info.settings) != (
-            Path(root).resolve(),
-            model,
-            wanted,
-        ):
+        if replace and (index.info.root, index.info.model, index.info.settings) != (home, model, wanted):
             with closing(index._publication()) as publication:
-                renew(publication, root_text(db, Path(root).resolve()), model, wanted)
+                renew(publication, root_text(db, home), model, wanted)
             index.close()
             return cls.open(db, database_url=database_url)
-        if index.info.root != Path(root).resolve():
+        if index.info.root != home:
             raise RootMismatchError(db, index.info.root, Path(root))
         index.info.require(model)
         if index.info.settings != wanted:
