@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -105,4 +106,16 @@ reir.models.load_model = lambda *_, **__: GridColourModel()
 def test_a_search_loads_nothing_heavy(indexed: Path) -> None:
     out, loaded = loaded_by(["search", "red", "-t", "1", "--db", str(indexed / ".reir")], TEST_MODEL)
     assert out.startswith("1\t1.000\ta/red.png")
+    assert loaded == ""
+
+
+def test_a_search_with_the_shipped_model_loads_nothing_heavy(tmp_path: Path) -> None:
+    pictures = sorted((ROOT / "reir" / "data" / "demo" / "images").glob("*.jpg"))[:2]
+    for picture in pictures:
+        shutil.copy(picture, tmp_path)
+    code = "import sys; from reir.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    index = ["index", str(tmp_path), "--model", "clare-tiny"]
+    subprocess.run([sys.executable, "-c", code, *index], check=True, capture_output=True, cwd=ROOT, timeout=120)
+    out, loaded = loaded_by(["search", "the red dog", "-t", "1", "--db", str(tmp_path / ".reir")])
+    assert out.startswith("1\t")
     assert loaded == ""
