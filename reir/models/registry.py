@@ -51,6 +51,7 @@ CLARE_TINY = register(
         licence="Apache-2.0",
         paper=CLARE_PAPER,
         world="emoji scenes only: it was trained on nothing else and finds nothing sensible in photos",
+        megabytes=10.9,
     )
 )
 CLARE = register(

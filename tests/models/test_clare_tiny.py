@@ -13,7 +13,7 @@ from reir.data.layout import make_scene
 from reir.data.splits import TEST
 from reir.imaging.decode import decode_picture
 from reir.metrics import box_recall_from_arrays
-from reir.models import load_model
+from reir.models import load_model, model_entry
 from reir.types import Picture
 
 
@@ -34,8 +34,10 @@ def test_it_says_how_narrow_its_world_is(model):
     assert "emoji" in model.notice
 
 
-def test_it_stays_small(model):
-    assert sum(file.stat().st_size for file in model.folder.iterdir()) < 12e6
+def test_it_stays_small_and_its_record_says_how_small(model):
+    size = sum(file.stat().st_size for file in model.folder.iterdir())
+    assert size < 12e6
+    assert model_entry("clare-tiny").megabytes == pytest.approx(size / 1e6, abs=0.05)
 
 
 @pytest.mark.requires_font
