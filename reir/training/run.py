@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
 
-from reir.data.expressions import PARSE_RELATIONS, RELATIONS, vocabulary
+from reir.data.expressions import MAX_TOKENS, PARSE_RELATIONS, RELATIONS, vocabulary
 from reir.data.scenes import COLOURS, SIZES
 from reir.data.splits import TRAIN
 from reir.errors import MissingPackageError
@@ -42,7 +42,13 @@ from reir.training.validation import build_validation, validate
 
 SIZES_OF_CLARE: dict[str, ClareConfig] = {"tiny": TINY}
 
-SERVING = {"canvases": [list(canvas) for canvas in CANVASES], "min_objectness": 0.05, "nms_iou": 0.7}
+SERVING = {
+    "canvases": [list(canvas) for canvas in CANVASES],
+    "max_tokens": MAX_TOKENS,
+    "min_objectness": 0.05,
+    "nms_iou": 0.7,
+}
+"""``max_tokens``: positions beyond those of the training texts were never trained."""
 
 NOTICE = "clare-tiny knows only emoji scenes: it was trained on nothing else, and what it finds in photos means little"
 
@@ -121,7 +127,7 @@ def train(
     torch.manual_seed(config.seed)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps({"config": config.model_dump(), **environment()}, indent=1))
-    tokenizer = WordTokenizer.from_words(vocabulary())
+    tokenizer = WordTokenizer.from_words(vocabulary(), max_tokens=MAX_TOKENS)
     shape = SIZES_OF_CLARE[config.model]
     network = build_clare(shape, vocabulary_size=tokenizer.vocabulary_size)
     counts = {"nouns": len(NOUNS), "colours": len(COLOURS), "sizes": len(SIZES)}

@@ -19,7 +19,7 @@ from reir.text import WordTokenizer
 from reir.types import Picture
 
 WORDS = ["the", "red", "blue", "dog", "cat", "left", "right", "of", "on", "under", "that", "is", "next", "to"]
-SERVING = {"canvases": [[112, 224], [160, 160], [224, 112]], "min_objectness": 0.0, "nms_iou": 0.7}
+SERVING = {"canvases": [[112, 224], [160, 160], [224, 112]], "max_tokens": 64, "min_objectness": 0.0, "nms_iou": 0.7}
 
 
 @pytest.fixture(scope="module")

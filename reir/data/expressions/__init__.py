@@ -1,7 +1,7 @@
 """Expressions: what is said of things in a scene, what it means, and of which things it is true."""
 
 from reir.data.expressions.corrupt import corrupt
-from reir.data.expressions.describe import describe, phrases, relation_triples
+from reir.data.expressions.describe import MAX_TOKENS, describe, phrases, relation_triples
 from reir.data.expressions.expression import KINDS, PARSE_RELATIONS, PHRASE, Expression, Kind, Parse, express
 from reir.data.expressions.facts import Denotation, SceneFacts, denote, facts_of, label_pairs
 from reir.data.expressions.mirrored import mirror_expression, mirror_program
@@ -11,6 +11,7 @@ from reir.data.expressions.wording import vocabulary
 
 __all__ = [
     "KINDS",
+    "MAX_TOKENS",
     "PARSE_RELATIONS",
     "PHRASE",
     "POSITIONS",

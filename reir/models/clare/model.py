@@ -106,9 +106,7 @@ class ClareModel:
 
     @cached_property
     def _tokenizer(self) -> WordTokenizer:
-        return WordTokenizer.from_file(
-            self.folder / "tokenizer.json", max_tokens=int(self._config["network"]["max_tokens"])
-        )
+        return WordTokenizer.from_file(self.folder / "tokenizer.json", max_tokens=int(self._serving["max_tokens"]))
 
     @cached_property
     def _text_session(self) -> onnxruntime.InferenceSession:
