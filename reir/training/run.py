@@ -38,19 +38,10 @@ from reir.training.objective import total_loss
 from reir.training.ranks import Ranks, join_ranks
 from reir.training.scene_cache import build_cache, cache_key
 from reir.training.schedule import learning_rate
+from reir.training.serving import NOTICE, SERVING
 from reir.training.validation import build_validation, validate
 
 SIZES_OF_CLARE: dict[str, ClareConfig] = {"tiny": TINY}
-
-SERVING = {
-    "canvases": [list(canvas) for canvas in CANVASES],
-    "max_tokens": MAX_TOKENS,
-    "min_objectness": 0.05,
-    "nms_iou": 0.7,
-}
-"""``max_tokens``: positions beyond those of the training texts were never trained."""
-
-NOTICE = "clare-tiny knows only emoji scenes: it was trained on nothing else, and what it finds in photos means little"
 
 
 class _Steps(Sampler[int]):

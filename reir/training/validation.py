@@ -19,6 +19,7 @@ from reir.models.clare.network import Clare
 from reir.models.clare.pixels import normalise_pixels
 from reir.text import WordTokenizer
 from reir.training.scene_cache import letterboxed_scene
+from reir.training.serving import MIN_OBJECTNESS, NMS_IOU
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def validate(network: Clare, data: ValidationSet, tokenizer: WordTokenizer, *, k
                 canvas = np.array([pixels.shape[2], pixels.shape[1]] * 2)
                 for row, i in enumerate(chunk):
                     scaled = data.letterboxes[i].to_original(boxes[row] * canvas)
-                    keep = nms(scaled, objectness[row], 0.7)[:kept]
-                    keep = keep[objectness[row][keep] >= 0.05]
+                    keep = nms(scaled, objectness[row], NMS_IOU)[:kept]
+                    keep = keep[objectness[row][keep] >= MIN_OBJECTNESS]
                     all_boxes.append(scaled[keep])
                     all_vectors.append(features[row][keep])
                     image_index.append(np.full(len(keep), i))
