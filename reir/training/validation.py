@@ -12,14 +12,15 @@ import torch
 from reir.data.layout import make_scene
 from reir.data.splits import VALIDATION
 from reir.data.uniqueness import unique_expressions
-from reir.geometry import cxcywh_to_xyxy, iou_matrix, nms
+from reir.geometry import iou_matrix
 from reir.imaging.letterbox import Letterbox
 from reir.metrics import box_recall_from_arrays
+from reir.models.clare.detect import detect
 from reir.models.clare.network import Clare
-from reir.models.clare.pixels import normalise_pixels
 from reir.text import WordTokenizer
 from reir.training.scene_cache import letterboxed_scene
 from reir.training.serving import MIN_OBJECTNESS, NMS_IOU
+from reir.types import Instances
 
 
 @dataclass(frozen=True)
@@ -58,41 +59,29 @@ def validate(network: Clare, data: ValidationSet, tokenizer: WordTokenizer, *, k
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
-    all_boxes, all_vectors, image_index, overlaps = [], [], [], []
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for i, letterbox in enumerate(data.letterboxes):
         by_shape.setdefault(letterbox.pixels.shape, []).append(i)
+    found: dict[int, Instances] = {}
+    for members in by_shape.values():
+        for start in range(0, len(members), 32):
+            chunk = members[start : start + 32]
+            letterboxes = [data.letterboxes[i] for i in chunk]
+            instances = detect(network, letterboxes, min_objectness=MIN_OBJECTNESS, nms_iou=NMS_IOU)
+            found |= dict(zip(chunk, instances, strict=True))
+    ids, mask = tokenizer.encode(data.expressions)
     with torch.inference_mode():
-        for members in by_shape.values():
-            for start in range(0, len(members), 32):
-                chunk = members[start : start + 32]
-                pixels = torch.from_numpy(np.stack([data.letterboxes[i].pixels for i in chunk])).to(device)
-                padding = torch.from_numpy(np.stack([data.letterboxes[i].padding for i in chunk])).to(device)
-                output = network.encode_images(normalise_pixels(pixels), padding)
-                boxes = cxcywh_to_xyxy(output.boxes_cxcywh[-1].float().cpu().numpy())
-                objectness = output.objectness[-1].float().sigmoid().cpu().numpy()
-                features = output.features.float().cpu().numpy()
-                canvas = np.array([pixels.shape[2], pixels.shape[1]] * 2)
-                for row, i in enumerate(chunk):
-                    scaled = data.letterboxes[i].to_original(boxes[row] * canvas)
-                    keep = nms(scaled, objectness[row], NMS_IOU)[:kept]
-                    keep = keep[objectness[row][keep] >= MIN_OBJECTNESS]
-                    all_boxes.append(scaled[keep])
-                    all_vectors.append(features[row][keep])
-                    image_index.append(np.full(len(keep), i))
-                    overlaps.append(iou_matrix(data.truth[i], scaled[keep]).max(axis=1, initial=0.0))
-        ids, mask = tokenizer.encode(data.expressions)
         queries = network.encode_text(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)).embedding
     network.train(was_training)
     recall = box_recall_from_arrays(
         queries.float().cpu().numpy(),
         data.expression_picture,
         data.expression_box,
-        np.concatenate(all_vectors),
-        np.concatenate(all_boxes),
-        np.concatenate(image_index),
+        np.concatenate([found[i].vectors[:kept] for i in found]),
+        np.concatenate([found[i].boxes[:kept] for i in found]),
+        np.concatenate([np.full(len(found[i].boxes[:kept]), i) for i in found]),
     )
-    best = np.concatenate(overlaps)
+    best = np.concatenate([iou_matrix(data.truth[i], found[i].boxes[:kept]).max(axis=1) for i in found])
     right = best[best > 0.5]
     return {
         "boxes_found": len(right) / max(len(best), 1),

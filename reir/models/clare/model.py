@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reir.errors import ReirError, UsageError
-from reir.geometry import cxcywh_to_xyxy, nms
+from reir.errors import UsageError
 from reir.imaging.letterbox import Letterbox, nearest_canvas
 from reir.text import WordTokenizer
 from reir.types import FloatArray, Instances, ModelIdentity, Picture
@@ -143,36 +142,9 @@ class ClareModel:
         return [results[i] for i in range(len(pictures))]
 
     def _forward(self, letterboxes: Sequence[Letterbox], min_objectness: float) -> list[Instances]:
-        import torch
-
-        from reir.models.clare.pixels import normalise_pixels
+        from reir.models.clare.detect import detect
 
         with self._lock:
             network = self._network
-        device = next(network.parameters()).device
-        pixels = torch.from_numpy(np.stack([box.pixels for box in letterboxes])).to(device)
-        padding = torch.from_numpy(np.stack([box.padding for box in letterboxes])).to(device)
-        with torch.inference_mode():
-            output = network.encode_images(normalise_pixels(pixels), padding)
-            boxes_cxcywh = output.boxes_cxcywh[-1].float().cpu().numpy()
-            objectness = output.objectness[-1].float().sigmoid().cpu().numpy()
-            features = output.features.float().cpu().numpy()
-        height, width = letterboxes[0].pixels.shape[:2]
-        canvas_size = np.array([width, height, width, height], dtype=np.float32)
-        results = []
-        for i, letterbox in enumerate(letterboxes):
-            boxes = letterbox.to_original(cxcywh_to_xyxy(boxes_cxcywh[i]) * canvas_size)
-            if not np.isfinite(boxes).all() or not np.isfinite(features[i]).all():
-                raise ReirError(
-                    f"{self._name} gave numbers that are not finite; check its weights with: reir models show"
-                )
-            kept = nms(boxes, objectness[i], float(self._serving["nms_iou"]))
-            kept = kept[(objectness[i][kept] >= min_objectness) | (np.arange(len(kept)) == 0)]
-            results.append(
-                Instances(
-                    boxes[kept].astype(np.float32),
-                    objectness[i][kept].astype(np.float32),
-                    features[i][kept].astype(np.float32),
-                )
-            )
-        return results
+        nms_iou = float(self._serving["nms_iou"])
+        return detect(network, letterboxes, min_objectness=min_objectness, nms_iou=nms_iou)
