@@ -97,6 +97,7 @@ class SceneBatches(Dataset[Batch]):
                 by_canvas.setdefault(record.canvas, []).append((s, r))
         self._members = {canvas: np.array(pairs) for canvas, pairs in sorted(by_canvas.items())}
         self._epochs: dict[int, list[np.ndarray]] = {}
+        self._per_epoch = len(self._epoch(0))
 
     def __len__(self) -> int:
         return self._steps
@@ -116,8 +117,7 @@ class SceneBatches(Dataset[Batch]):
         return self._epochs[epoch]
 
     def __getitem__(self, step: int) -> Batch:
-        per_epoch = len(self._epoch(0)) if not self._epochs else len(next(iter(self._epochs.values())))
-        members = self._epoch(step // per_epoch)[step % per_epoch]
+        members = self._epoch(step // self._per_epoch)[step % self._per_epoch]
         rng = np.random.default_rng([self._seed, 3, step])
         mirrored = rng.random(len(members)) < 0.5 if self._config.mirror else np.zeros(len(members), dtype=bool)
         records = [self._shards[s].records[r] for s, r in members]
