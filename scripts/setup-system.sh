@@ -6,6 +6,7 @@
 #
 #   venv      python3-venv                  to create .venv
 #   font      fonts-noto-color-emoji        the glyphs of the emoji scenes (not needed to search or to run the demo)
+#   chromium  chromium                      tests of the page in a real browser
 #   postgres  postgresql (server binaries)  tests of the image table on PostgreSQL
 #
 # What is there already is left alone. Without apt-get or without root (or a sudo that asks nothing), nothing is
@@ -16,6 +17,7 @@ present() {
     case "$1" in
         venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null ;;
         font) [ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ] ;;
+        chromium) command -v chromium >/dev/null ;;
         postgres) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     esac
 }
@@ -24,12 +26,13 @@ package_of() {
     case "$1" in
         venv) echo python3-venv ;;
         font) echo fonts-noto-color-emoji ;;
+        chromium) echo chromium ;;
         postgres) echo postgresql ;;
-        *) echo "setup-system.sh: no part named '$1' (there are: venv font postgres)" >&2; exit 2 ;;
+        *) echo "setup-system.sh: no part named '$1' (there are: venv font chromium postgres)" >&2; exit 2 ;;
     esac
 }
 
-[ $# -gt 0 ] || set -- venv font postgres
+[ $# -gt 0 ] || set -- venv font chromium postgres
 packages=()
 for part in "$@"; do
     package=$(package_of "$part")
