@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +96,13 @@ class Hit:
         record["box"] = [round(value, 2) for value in self.box]
         return record
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """The hit of a JSON object; fields that a later version may have added are passed over."""
+        known = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
+        x0, y0, x1, y1 = record["box"]
+        return cls(**{**known, "box": (x0, y0, x1, y1)})
+
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
@@ -122,3 +129,10 @@ class SearchResult:
             "warnings": list(self.warnings),
             "hits": [hit.to_json() for hit in self.hits],
         }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """The answer of a JSON object; fields that a later version may have added are passed over."""
+        known = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
+        hits = tuple(Hit.from_json(hit) for hit in record["hits"])
+        return cls(**{**known, "hits": hits, "warnings": tuple(record["warnings"])})
