@@ -100,6 +100,14 @@ class InstanceGoneError(ReirError):
         )
 
 
+class SnapshotGoneError(ReirError):
+    """A snapshot that no reader held any more, and that was removed after newer ones came."""
+
+    def __init__(self, db: Path, number: int) -> None:
+        self.db, self.number = db, number
+        super().__init__(f"snapshot {number} of index {db} is gone: the gallery changed since. Search anew")
+
+
 class MissingPackageError(ReirError):
     """An optional package is needed and not installed."""
 

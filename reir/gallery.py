@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,8 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from reir.errors import RootMismatchError, UsageError
-from reir.search import Query, Searcher
-from reir.search.current import CurrentSnapshot
+from reir.errors import ReirError, RootMismatchError, SnapshotGoneError, UsageError
+from reir.search import BOXES_PER_IMAGE, CurrentSnapshot, Cursor, Encoder, Example, Query, Searcher, SearchRequest
 from reir.types import FloatArray, ModelIdentity, Picture, SearchResult
 
 if TYPE_CHECKING:
@@ -67,15 +66,17 @@ class Gallery:
     Paths are given and returned relative to the gallery's root, with ``/``; absolute paths are taken too.
     """
 
-    def __init__(self, index: Index, *, model: Model | str | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, index: Index, *, model: Model | str | None = None, device: str = "auto", keep_snapshots: float = 0.0
+    ) -> None:
         """A gallery on an open index; see ``Gallery.open``."""
         self._index = index
         self._device = device
         self._given = model
-        self._loaded: Model | None = None
+        self._encoder: Encoder | None = None
         self._loading = Lock()
         self._writing = Lock()
-        self._current = CurrentSnapshot(index)
+        self._current = CurrentSnapshot(index, keep=keep_snapshots)
         if model is not None:
             _ = self.model
 
@@ -87,6 +88,7 @@ class Gallery:
         model: Model | str | None = None,
         device: str = "auto",
         database_url: str | None = None,
+        keep_snapshots: float = 0.0,
     ) -> Self:
         """The gallery of the index folder ``db``.
 
@@ -95,6 +97,7 @@ class Gallery:
             model: a model or its name; by default the one that made the index, loaded when it is first needed.
             device: ``auto``, ``cpu`` or ``cuda``, for the models that are loaded by name.
             database_url: SQLAlchemy URL of the image table, if it is not in the index folder.
+            keep_snapshots: seconds for which, after the gallery changed, further pages of an older answer can be had.
 
         Raises:
             IndexNotFoundError: no index there.
@@ -102,7 +105,8 @@ class Gallery:
         """
         from reir.store import Index
 
-        return cls(Index.open(Path(db), database_url=database_url), model=model, device=device)
+        index = Index.open(Path(db), database_url=database_url)
+        return cls(index, model=model, device=device, keep_snapshots=keep_snapshots)
 
     @classmethod
     def create(
@@ -143,13 +147,7 @@ class Gallery:
         Raises:
             ModelMismatchError: the model found under its name has other weights or settings.
         """
-        with self._loading:
-            if self._loaded is None:
-                made_by = self._index.info.model
-                model = _load(made_by.name if self._given is None else self._given, self._device)
-                self._index.info.require(model.identity)
-                self._loaded = model
-            return self._loaded
+        return self._ready_encoder().model
 
     def search(
         self,
@@ -157,8 +155,10 @@ class Gallery:
         *,
         image: FilePath | PillowImage | Picture | None = None,
         vector: FloatArray | None = None,
+        cursor: str | None = None,
         top: int = 10,
         flat: bool = False,
+        boxes: int = BOXES_PER_IMAGE,
         min_score: float | None = None,
         path_prefix: str | None = None,
         after: datetime | None = None,
@@ -166,17 +166,19 @@ class Gallery:
         image_ids: Sequence[int] | None = None,
         external_ids: Sequence[str] | None = None,
     ) -> SearchResult:
-        """Ranked hits for an expression, an example picture or a query vector (exactly one of the three).
+        """Ranked hits for an expression, an example picture, a query vector or a cursor (exactly one of the four).
 
-        By default the ``top`` best *pictures*, each placed by its best instance and with at most five boxes, which
+        By default the ``top`` best *pictures*, each placed by its best instance and with at most ``boxes`` boxes, which
         share the picture's ``rank``; with ``flat`` the ``top`` best instances.
 
         Args:
             expression: a description of one thing: ``"the red cup left of a laptop"``.
             image: an example of the thing: a crop, as a file, a Pillow image or a ``Picture``.
             vector: a query vector (D,) float32, for example from ``gallery.model.encode``.
+            cursor: ``next_cursor`` of an answer: its next page. All but ``top`` must be as it was there.
             top: how many pictures (or instances).
             flat: rank instances, not pictures.
+            boxes: at most so many of one picture.
             min_score: leave out instances scored lower.
             path_prefix: only pictures whose path begins with it (``"holidays/"``).
             after: only pictures taken then or later, by the camera's clock.
@@ -185,14 +187,14 @@ class Gallery:
             external_ids: only the pictures with these ids of yours.
 
         Raises:
-            UsageError: no query or several, an empty expression, ``top`` out of range.
+            UsageError: no query or several, an empty expression, ``top`` out of range, a cursor of another search.
+            SnapshotGoneError: the gallery changed since the page before, and what it was then is not kept.
             ImageUnreadableError: ``image`` cannot be decoded.
             ModelMismatchError: see ``model``.
         """
-        query = self._query(expression, image, vector)
+        query = self._query(expression, image, vector, cursor)
         where = _filter(path_prefix, after, before, image_ids, external_ids)
-        with self._reading() as snapshot:
-            return Searcher(snapshot, self.model).search(query, top=top, flat=flat, where=where, min_score=min_score)
+        return self._search(SearchRequest(query, top, flat, where, min_score, boxes))
 
     def like(
         self,
@@ -200,6 +202,7 @@ class Gallery:
         *,
         top: int = 10,
         flat: bool = False,
+        boxes: int = BOXES_PER_IMAGE,
         min_score: float | None = None,
         path_prefix: str | None = None,
         after: datetime | None = None,
@@ -214,13 +217,30 @@ class Gallery:
         Raises:
             InstanceGoneError: the instance's picture was changed or removed since.
         """
-        import numpy as np
-
         where = _filter(path_prefix, after, before, image_ids, external_ids)
-        with self._reading() as snapshot:
-            stored = snapshot.instances(np.array([instance_id], dtype=np.int64)).vectors[0]
-            query = self.model.as_query(stored)
-            return Searcher(snapshot, self.model).search(query, top=top, flat=flat, where=where, min_score=min_score)
+        return self._search(SearchRequest(Example(instance_id), top, flat, where, min_score, boxes))
+
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult | ReirError]:
+        """The answer to each request, or the error that takes its place; quicker than one after the other.
+
+        Requests without a cursor are answered from one snapshot, their expressions encoded in one batch.
+
+        Raises:
+            ModelMismatchError: see ``model``.
+        """
+        by_snapshot: dict[int | None, list[int]] = {}
+        for place, request in enumerate(requests):
+            by_snapshot.setdefault(request.snapshot, []).append(place)
+        answers: dict[int, SearchResult | ReirError] = {}
+        encoder = self._ready_encoder()
+        for number, places in by_snapshot.items():
+            try:
+                with self.reading(number) as snapshot:
+                    found = Searcher(snapshot, encoder).search_many([requests[place] for place in places])
+            except SnapshotGoneError as error:
+                found = [error] * len(places)
+            answers.update(zip(places, found, strict=True))
+        return [answers[place] for place in range(len(requests))]
 
     def add(
         self,
@@ -279,7 +299,7 @@ class Gallery:
     def info(self) -> GalleryInfo:
         """What the index holds now."""
         facts = self._index.info
-        with self._reading() as snapshot:
+        with self.reading() as snapshot:
             return GalleryInfo(
                 db=facts.db,
                 root=facts.root,
@@ -310,19 +330,47 @@ class Gallery:
     ) -> None:
         self.close()
 
-    def _reading(self) -> AbstractContextManager[Snapshot]:
+    @contextmanager
+    def reading(self, snapshot: int | None = None) -> Iterator[Snapshot]:
+        """The newest snapshot of the index, or the one of this number, for the length of a ``with`` block.
+
+        Raises:
+            SnapshotGoneError: nobody holds the snapshot of that number any more.
+        """
         self._current.refresh()
-        return self._current.read()
+        with self._current.read(snapshot) as current:
+            yield current
+
+    def _search(self, request: SearchRequest) -> SearchResult:
+        (answer,) = self.search_many([request])
+        if isinstance(answer, ReirError):
+            raise answer
+        return answer
+
+    def _ready_encoder(self) -> Encoder:
+        with self._loading:
+            if self._encoder is None:
+                made_by = self._index.info.model
+                model = _load(made_by.name if self._given is None else self._given, self._device)
+                self._index.info.require(model.identity)
+                self._encoder = Encoder(model)
+            return self._encoder
 
     def _query(
-        self, expression: str | None, image: FilePath | PillowImage | Picture | None, vector: FloatArray | None
+        self,
+        expression: str | None,
+        image: FilePath | PillowImage | Picture | None,
+        vector: FloatArray | None,
+        cursor: str | None,
     ) -> Query:
-        if sum(given is not None for given in (expression, image, vector)) != 1:
-            raise UsageError("search takes exactly one of an expression, an example image and a vector")
+        if sum(given is not None for given in (expression, image, vector, cursor)) != 1:
+            raise UsageError("search takes exactly one of an expression, an example image, a vector and a cursor")
         if expression is not None:
             return expression
         if vector is not None:
             return vector
+        if cursor is not None:
+            return Cursor.decode(cursor)
         assert image is not None
         return _picture(image, self.model.decode_side)
 

@@ -1,4 +1,4 @@
-"""From a ranking of instances to a ranking of pictures."""
+"""From a ranking of instances to a ranking of places: pictures with their boxes, or single boxes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ class Candidate:
 def group_by_image(
     ranking: Iterable[Candidate], top: int, boxes: int = BOXES_PER_IMAGE
 ) -> tuple[list[list[Candidate]], bool]:
-    """The first ``top`` pictures of an instance ranking with their boxes, and whether there were so many.
+    """The first ``top`` pictures of an instance ranking with their boxes, and whether another picture follows.
 
-    The ranking (best first) is read until its ``top``-th different picture appears, and no further: a picture is
-    placed by its best instance, and a box is kept only if it scores at least as well as the last picture's best
-    one. So the answer does not depend on how many instances were fetched, and a picture shows a second box only
-    where that box would have earned a place of its own. Each picture keeps at most ``boxes``.
+    The ranking (best first) is read until a ``top + 1``-th picture appears. A picture is placed by its best
+    instance, and a box is kept only if it scores at least as well as the last picture's best one. So the answer does
+    not depend on how many instances were fetched, and a picture shows a second box only where that box would have
+    earned a place of its own. Each picture keeps at most ``boxes``.
     """
     groups: dict[int, list[Candidate]] = {}
     for candidate in ranking:
-        group = groups.setdefault(candidate.image_id, [])
-        if len(group) < boxes:
+        group = groups.get(candidate.image_id)
+        if group is None:
+            if len(groups) == top:
+                return list(groups.values()), True
+            groups[candidate.image_id] = [candidate]
+        elif len(groups) < top and len(group) < boxes:
             group.append(candidate)
-        if len(groups) == top:
-            return list(groups.values()), True
     return list(groups.values()), False

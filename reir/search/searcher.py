@@ -1,35 +1,53 @@
-"""One query over one snapshot: encode, inner product, filter, group, look up the pictures."""
+"""Queries over one snapshot: encode, inner product, filter, group, look up the pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reir.errors import UsageError
+from reir.errors import ReirError
 from reir.protocols import Model
+from reir.search.cursor import Cursor
 from reir.search.grouping import Candidate, group_by_image
-from reir.search.query import Query, encode_query
-from reir.types import FloatArray, Hit, SearchResult
+from reir.search.query import EncodedQuery, Encoder, Query
+from reir.search.request import MOST_HITS, SearchRequest
+from reir.types import FloatArray, Hit, IntArray, SearchResult
 
 if TYPE_CHECKING:
     from reir.store import ImageFilter, Snapshot
-
-MOST_HITS = 10_000
-"""The largest ``top``: beyond it, read the vectors themselves (``reir export``)."""
 
 _FETCHED_AT_FIRST = 8
 """Instances fetched for each picture that is asked for; the fetch grows fourfold until enough pictures appeared."""
 
 
+@dataclass(slots=True)
+class _Search:
+    """One request on its way to its answer."""
+
+    request: SearchRequest
+    query: EncodedQuery
+    places: list[list[Candidate]] = field(default_factory=list)
+    """Best first: the picture's boxes at each place, or one box; ``image_id`` is the picture that owns the instance."""
+    more: bool = False
+    """Whether another place follows."""
+
+    @property
+    def last_place(self) -> int:
+        """The number of the last place that is asked for, counted over all pages."""
+        return min(self.request.places_before + self.request.top, MOST_HITS)
+
+
 class Searcher:
     """Answers queries over one snapshot with the model that made its vectors. Holds no state of a query."""
 
-    def __init__(self, snapshot: Snapshot, model: Model) -> None:
+    def __init__(self, snapshot: Snapshot, model: Model | Encoder) -> None:
+        """``model``: the model, or an encoder that remembers what it encoded for earlier snapshots."""
         self.snapshot = snapshot
-        self.model = model
+        self.encoder = model if isinstance(model, Encoder) else Encoder(model)
 
     def search(
         self,
@@ -40,77 +58,106 @@ class Searcher:
         where: ImageFilter | None = None,
         min_score: float | None = None,
     ) -> SearchResult:
-        """Ranked hits: ``top`` pictures, each placed by its best instance, or with ``flat`` the ``top`` instances.
-
-        Equal scores stand in the order of their instance ids, so that the same search gives the same list.
-
-        Args:
-            query: an expression, an example picture, or a query vector (D,) float32.
-            top: how many pictures (or instances), 1 to ``MOST_HITS``.
-            flat: rank instances instead of pictures.
-            where: conditions on the picture.
-            min_score: leave out instances scored lower.
+        """The answer to one query; the arguments are those of `SearchRequest`.
 
         Raises:
             UsageError: an empty expression, or ``top`` out of range.
+            InstanceGoneError: the example's picture was changed or removed.
         """
-        if not 1 <= top <= MOST_HITS:
-            raise UsageError(f"top must be 1 to {MOST_HITS}, got {top}")
+        (answer,) = self.search_many([SearchRequest(query, top, flat, where, min_score)])
+        if isinstance(answer, ReirError):
+            raise answer
+        return answer
+
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult | ReirError]:
+        """The answer to each request: ``top`` pictures, each placed by its best instance, or ``top`` instances.
+
+        Requests are answered together: expressions are encoded in one batch, and those under the same conditions share
+        one pass over the vectors. Equal scores stand in the order of their instance ids, so that the same search
+        gives the same list. What only concerns one request (an example that is gone) takes the place of its answer.
+        """
         started = perf_counter()
-        encoded = encode_query(self.model, query)
+        encoded = self.encoder.encode([request.query for request in requests], self.snapshot)
+        searches = [
+            _Search(request, query)
+            for request, query in zip(requests, encoded, strict=True)
+            if not isinstance(query, ReirError)
+        ]
         encoded_at = perf_counter()
-        groups = self._rank(encoded.vector, top, flat=flat, where=where, min_score=min_score)
+        self._rank(searches)
         searched_at = perf_counter()
-        hits = self._hits(groups, where)
+        hits = self._hits(searches)
         ended = perf_counter()
-        notice = self.model.notice
-        return SearchResult(
-            expression=encoded.expression,
-            model=self.snapshot.model.name,
-            snapshot=self.snapshot.number,
-            hits=hits,
-            timings_ms={
-                "encode": (encoded_at - started) * 1e3,
-                "search": (searched_at - encoded_at) * 1e3,
-                "metadata": (ended - searched_at) * 1e3,
-                "total": (ended - started) * 1e3,
-            },
-            warnings=((notice,) if notice else ()) + encoded.warnings,
-        )
+        timings = {
+            "encode": (encoded_at - started) * 1e3,
+            "search": (searched_at - encoded_at) * 1e3,
+            "metadata": (ended - searched_at) * 1e3,
+            "total": (ended - started) * 1e3,
+        }
+        answers = iter([self._answer(search, found, timings) for search, found in zip(searches, hits, strict=True)])
+        return [query if isinstance(query, ReirError) else next(answers) for query in encoded]
 
-    def _rank(
-        self, vector: FloatArray, top: int, *, flat: bool, where: ImageFilter | None, min_score: float | None
-    ) -> Sequence[Sequence[Candidate]]:
-        """The hits of each place, best place first; ``image_id`` is the picture that owns the instance."""
-        stored = self.snapshot.instance_count
-        fetch = min(stored, top if flat else top * _FETCHED_AT_FIRST)
-        while fetch:
-            scores, ids = (found[0] for found in self.snapshot.search(vector[None, :], fetch, where=where))
-            kept = ids >= 0 if min_score is None else (ids >= 0) & (scores >= min_score)
-            image_ids = self.snapshot.instances(ids[kept]).image_ids
-            ranking = [
-                Candidate(float(score), int(instance), int(image))
-                for score, instance, image in zip(scores[kept], ids[kept], image_ids, strict=True)
-            ]
-            if flat:
-                return [[candidate] for candidate in ranking]
-            groups, enough = group_by_image(ranking, top)
-            if enough or not kept.all() or fetch == stored:
-                return groups
-            fetch = min(stored, fetch * 4)
-        return []
+    def _rank(self, searches: Sequence[_Search]) -> None:
+        """Fill in the places of each search; those under the same conditions share a pass over the vectors."""
+        together: dict[int, list[_Search]] = {}
+        for search in searches:
+            together.setdefault(id(search.request.where), []).append(search)
+        for waiting in together.values():
+            where = waiting[0].request.where
+            fetch = min(self.snapshot.instance_count, max(_first_fetch(search) for search in waiting))
+            while waiting and fetch:
+                vectors = np.stack([search.query.vector for search in waiting])
+                scores, ids = self.snapshot.search(vectors, fetch, where=where)
+                everything = fetch == self.snapshot.instance_count
+                waiting = [
+                    search
+                    for search, its_scores, its_ids in zip(waiting, scores, ids, strict=True)
+                    if not self._place(search, its_scores, its_ids) and not everything
+                ]
+                fetch = min(self.snapshot.instance_count, fetch * 4)
 
-    def _hits(self, groups: Sequence[Sequence[Candidate]], where: ImageFilter | None) -> tuple[Hit, ...]:
-        placed = [(rank, candidate) for rank, group in enumerate(groups, start=1) for candidate in group]
+    def _place(self, search: _Search, scores: FloatArray, ids: IntArray) -> bool:
+        """Fill in the places from the best instances; False if more of them may be needed."""
+        request = search.request
+        kept = ids >= 0
+        if request.min_score is not None:
+            kept &= scores >= request.min_score
+        image_ids = self.snapshot.instances(ids[kept]).image_ids
+        ranking = [
+            Candidate(float(score), int(instance), int(image))
+            for score, instance, image in zip(scores[kept], ids[kept], image_ids, strict=True)
+        ]
+        if request.flat:
+            places, more = [[candidate] for candidate in ranking[: search.last_place]], len(ranking) > search.last_place
+        else:
+            places, more = group_by_image(ranking, search.last_place, request.boxes)
+        if isinstance(request.query, Cursor):
+            end = (-request.query.score, request.query.instance_id)
+            places = [place for place in places if (-place[0].score, place[0].instance_id) > end]
+        search.places, search.more = places, more and search.last_place < MOST_HITS
+        return more or not bool(kept.all())
+
+    def _hits(self, searches: Sequence[_Search]) -> list[tuple[Hit, ...]]:
+        """The hits of each search, with boxes and pictures looked up for all of them at once."""
+        placed = [
+            (number, search.request.places_before + rank, candidate)
+            for number, search in enumerate(searches)
+            for rank, place in enumerate(search.places, start=1)
+            for candidate in place
+        ]
+        hits: list[list[Hit]] = [[] for _ in searches]
         if not placed:
-            return ()
-        rows = self.snapshot.instances(np.array([candidate.instance_id for _, candidate in placed], dtype=np.int64))
-        images = self.snapshot.resolve(sorted({candidate.image_id for _, candidate in placed}), where)
-        hits = []
-        for (rank, candidate), box, objectness in zip(placed, rows.boxes, rows.objectness, strict=True):
-            image = images[candidate.image_id]
+            return [()] * len(searches)
+        rows = self.snapshot.instances(np.array([candidate.instance_id for _, _, candidate in placed], dtype=np.int64))
+        sources: dict[int, set[int]] = {}
+        for number, _, candidate in placed:
+            sources.setdefault(id(searches[number].request.where), set()).add(candidate.image_id)
+        filters = {id(search.request.where): search.request.where for search in searches}
+        images = {key: self.snapshot.resolve(sorted(ids), filters[key]) for key, ids in sources.items()}
+        for (number, rank, candidate), box, objectness in zip(placed, rows.boxes, rows.objectness, strict=True):
+            image = images[id(searches[number].request.where)][candidate.image_id]
             x0, y0, x1, y1 = (float(value) for value in box)
-            hits.append(
+            hits[number].append(
                 Hit(
                     rank=rank,
                     score=candidate.score,
@@ -124,4 +171,33 @@ class Searcher:
                     instance_id=candidate.instance_id,
                 )
             )
-        return tuple(hits)
+        return [tuple(found) for found in hits]
+
+    def _answer(self, search: _Search, hits: tuple[Hit, ...], timings: Mapping[str, float]) -> SearchResult:
+        request, query = search.request, search.query
+        cursor = None
+        if search.more:
+            last = search.places[-1][0]
+            cursor = Cursor(
+                snapshot=self.snapshot.number,
+                conditions=request.conditions,
+                places=search.last_place,
+                score=last.score,
+                instance_id=last.instance_id,
+                vector=query.vector,
+                expression=query.expression,
+            ).encode()
+        notice = self.encoder.model.notice
+        return SearchResult(
+            expression=query.expression,
+            model=self.snapshot.model.name,
+            snapshot=self.snapshot.number,
+            hits=hits,
+            timings_ms=timings,
+            warnings=((notice,) if notice else ()) + query.warnings,
+            next_cursor=cursor,
+        )
+
+
+def _first_fetch(search: _Search) -> int:
+    return search.last_place + 1 if search.request.flat else search.last_place * _FETCHED_AT_FIRST

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from reir.errors import IndexDamagedError, IndexNotFoundError, ReirError, RootMismatchError, UsageError
+from reir.errors import IndexDamagedError, IndexNotFoundError, RootMismatchError, SnapshotGoneError, UsageError
 from reir.store.compaction import compact
 from reir.store.database import Database
 from reir.store.doctor import check
@@ -127,7 +127,10 @@ class Index:
             return latest_snapshot(connection)
 
     def snapshot(self, number: int | None = None) -> Snapshot:
-        """The latest snapshot, or an earlier one that somebody still holds; its files stay until it is closed."""
+        """The latest snapshot, or an earlier one; its files stay until it is closed.
+
+        Raises SnapshotGoneError for an earlier one that nobody held when a newer one was published.
+        """
         for _ in range(_ATTEMPTS):
             with self._database.read() as connection:
                 wanted = latest_snapshot(connection) if number is None else number
@@ -143,7 +146,7 @@ class Index:
                     return Snapshot(self.info, self._layout, self._database, manifest, pin)
                 pin.close()
             if number is not None:
-                raise ReirError(f"snapshot {number} of index {self.db} is gone. Open the latest one instead")
+                raise SnapshotGoneError(self.db, number)
         raise IndexDamagedError(self._layout.pins, "the latest snapshot cannot be pinned")
 
     def writer(self) -> Writer:

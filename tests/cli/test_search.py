@@ -136,7 +136,7 @@ def test_debug_shows_where(command: Reir, indexed: Path, monkeypatch: pytest.Mon
 
 
 def test_a_fault_of_ours_keeps_its_traceback(command: Reir, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reir.search.Searcher.search", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("reir.search.Searcher.search_many", lambda *_, **__: 1 / 0)
     done = command("search", "red")
     assert done.code == 1
     assert "ZeroDivisionError" in done.err

@@ -289,4 +289,4 @@ def test_a_gallery_lets_go_of_old_snapshots(gallery: Gallery, root: Path) -> Non
     for number in range(3):
         paint(root / f"{number}.png", ("red",) * 4, (80 + 2 * number, 60))
         gallery.add([f"{number}.png"], workers=0)
-    assert len(gallery._current._readers) == 1
+    assert len(gallery._current._held) == 1

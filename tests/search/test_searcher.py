@@ -184,17 +184,17 @@ def test_grouping_against_the_whole_ranking(scored: list[tuple[int, int]], top: 
         Candidate(float(score), number, image)
         for number, (score, image) in sorted(enumerate(scored), key=lambda pair: (-pair[1][0], pair[0]))
     ]
-    groups, enough = group_by_image(ranking, top)
-    images = list(dict.fromkeys(candidate.image_id for candidate in ranking))[:top]
-    assert [group[0].image_id for group in groups] == images
-    assert enough == (len(images) == top)
-    last = ranking.index(groups[-1][0]) if enough else len(ranking) - 1
+    groups, more = group_by_image(ranking, top)
+    images = list(dict.fromkeys(candidate.image_id for candidate in ranking))
+    assert [group[0].image_id for group in groups] == images[:top]
+    assert more == (len(images) > top)
+    last = ranking.index(groups[-1][0]) if len(images) >= top else len(ranking) - 1
     for group in groups:
         shown = [candidate for candidate in ranking[: last + 1] if candidate.image_id == group[0].image_id]
         assert group == shown[:BOXES_PER_IMAGE]
     for length in range(len(ranking)):
-        part, enough_of_part = group_by_image(ranking[:length], top)
-        if enough_of_part:
+        part, more_than_part = group_by_image(ranking[:length], top)
+        if more_than_part:
             assert part == groups
 
 
