@@ -12,21 +12,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reir.client import Client, ServiceError
     from reir.errors import ReirError
     from reir.gallery import Gallery, GalleryInfo
     from reir.types import Hit, Picture, SearchResult
 
     __version__: str
 
-__all__ = ["Gallery", "GalleryInfo", "Hit", "Picture", "ReirError", "SearchResult", "__version__"]
+__all__ = [
+    "Client",
+    "Gallery",
+    "GalleryInfo",
+    "Hit",
+    "Picture",
+    "ReirError",
+    "SearchResult",
+    "ServiceError",
+    "__version__",
+]
 
 _HOMES = {
+    "Client": "reir.client",
     "Gallery": "reir.gallery",
     "GalleryInfo": "reir.gallery",
     "Hit": "reir.types",
     "Picture": "reir.types",
     "ReirError": "reir.errors",
     "SearchResult": "reir.types",
+    "ServiceError": "reir.client",
 }
 
 

@@ -101,9 +101,12 @@ class InstanceGoneError(ReirError):
 
 
 class SnapshotGoneError(ReirError):
-    """A snapshot that no reader held any more, and that was removed after newer ones came."""
+    """A snapshot that no reader held any more, and that was removed after newer ones came.
 
-    def __init__(self, db: Path, number: int) -> None:
+    ``db`` is the index folder, or the URL of the service that was asked.
+    """
+
+    def __init__(self, db: Path | str, number: int) -> None:
         self.db, self.number = db, number
         super().__init__(f"snapshot {number} of index {db} is gone: the gallery changed since. Search anew")
 

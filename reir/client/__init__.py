@@ -1,0 +1,17 @@
+"""The service from other software: the searches of ``reir.Gallery``, over HTTP."""
+
+from reir.client.client import Client, SearchOptions
+from reir.client.connection import ServiceError, ServiceUnreachableError
+from reir.client.records import ImageInfo, InstanceInfo, Job, JobFailedError, ServiceInfo
+
+__all__ = [
+    "Client",
+    "ImageInfo",
+    "InstanceInfo",
+    "Job",
+    "JobFailedError",
+    "SearchOptions",
+    "ServiceError",
+    "ServiceInfo",
+    "ServiceUnreachableError",
+]
