@@ -67,12 +67,19 @@ class Gallery:
     """
 
     def __init__(
-        self, index: Index, *, model: Model | str | None = None, device: str = "auto", keep_snapshots: float = 0.0
+        self,
+        index: Index,
+        *,
+        model: Model | str | None = None,
+        device: str = "auto",
+        keep_snapshots: float = 0.0,
+        remembered_expressions: int = 1024,
     ) -> None:
         """A gallery on an open index; see ``Gallery.open``."""
         self._index = index
         self._device = device
         self._given = model
+        self._remembered = remembered_expressions
         self._encoder: Encoder | None = None
         self._loading = Lock()
         self._writing = Lock()
@@ -89,6 +96,7 @@ class Gallery:
         device: str = "auto",
         database_url: str | None = None,
         keep_snapshots: float = 0.0,
+        remembered_expressions: int = 1024,
     ) -> Self:
         """The gallery of the index folder ``db``.
 
@@ -98,6 +106,7 @@ class Gallery:
             device: ``auto``, ``cpu`` or ``cuda``, for the models that are loaded by name.
             database_url: SQLAlchemy URL of the image table, if it is not in the index folder.
             keep_snapshots: seconds for which, after the gallery changed, further pages of an older answer can be had.
+            remembered_expressions: how many expressions are kept with their vectors.
 
         Raises:
             IndexNotFoundError: no index there.
@@ -106,7 +115,13 @@ class Gallery:
         from reir.store import Index
 
         index = Index.open(Path(db), database_url=database_url)
-        return cls(index, model=model, device=device, keep_snapshots=keep_snapshots)
+        return cls(
+            index,
+            model=model,
+            device=device,
+            keep_snapshots=keep_snapshots,
+            remembered_expressions=remembered_expressions,
+        )
 
     @classmethod
     def create(
@@ -353,7 +368,7 @@ class Gallery:
                 made_by = self._index.info.model
                 model = _load(made_by.name if self._given is None else self._given, self._device)
                 self._index.info.require(model.identity)
-                self._encoder = Encoder(model)
+                self._encoder = Encoder(model, remembered=self._remembered)
             return self._encoder
 
     def _query(

@@ -1,3 +1,6 @@
-"""The query service: answers searches over HTTP and serves the page that shows them."""
+"""The query service: search, pictures and administration over HTTP, and the page."""
 
-__all__: list[str] = []
+from reir.server.app import create_app, lifespan
+from reir.server.settings import ServiceSettings
+
+__all__ = ["ServiceSettings", "create_app", "lifespan"]

@@ -1,0 +1,35 @@
+"""``GET /v1/stats``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+import reir
+from reir.server.schemas import AccessAnswer, ModelAnswer, StatsAnswer, failures
+from reir.server.service import Service, get_service
+
+router = APIRouter(prefix="/v1", tags=["gallery"])
+
+
+@router.get("/stats", summary="What the service serves.", responses=failures(401))
+def stats(service: Annotated[Service, Depends(get_service)]) -> StatsAnswer:
+    """The model, the size of the gallery as of its newest snapshot, and what the caller may do."""
+    model = service.gallery.model
+    with service.gallery.reading() as snapshot:
+        return StatsAnswer(
+            version=reir.__version__,
+            model=ModelAnswer(
+                name=model.identity.name,
+                fingerprint=model.identity.fingerprint,
+                dimension=model.identity.dimension,
+                notice=model.notice,
+                calibrated=False,
+            ),
+            snapshot=snapshot.number,
+            images=snapshot.image_count,
+            instances=snapshot.instance_count,
+            failed=snapshot.failed_count,
+            access=AccessAnswer(role="read", key_required=False, administration=False),
+        )
