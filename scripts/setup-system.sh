@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that reir's development needs and that pip cannot bring.
 #
-#   scripts/setup-system.sh                 everything
+#   scripts/setup-system.sh                 everything but wrk
 #   scripts/setup-system.sh venv font       only what is named
 #
 #   venv      python3-venv                  to create .venv
 #   font      fonts-noto-color-emoji        the glyphs of the emoji scenes (not needed to search or to run the demo)
 #   chromium  chromium                      tests of the page in a real browser
 #   postgres  postgresql (server binaries)  tests of the image table on PostgreSQL
+#   wrk       wrk                           load for benchmarks/bench_serve.py; only when named
 #
 # What is there already is left alone. Without apt-get or without root (or a sudo that asks nothing), nothing is
 # changed: the script says what is missing and exits 1. No service is needed and none is configured.
@@ -19,6 +20,7 @@ present() {
         font) [ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ] ;;
         chromium) command -v chromium >/dev/null ;;
         postgres) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+        wrk) command -v wrk >/dev/null ;;
     esac
 }
 
@@ -28,7 +30,8 @@ package_of() {
         font) echo fonts-noto-color-emoji ;;
         chromium) echo chromium ;;
         postgres) echo postgresql ;;
-        *) echo "setup-system.sh: no part named '$1' (there are: venv font chromium postgres)" >&2; exit 2 ;;
+        wrk) echo wrk ;;
+        *) echo "setup-system.sh: no part named '$1' (there are: venv font chromium postgres wrk)" >&2; exit 2 ;;
     esac
 }
 
