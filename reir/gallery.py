@@ -18,7 +18,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from reir.errors import ReirError, RootMismatchError, SnapshotGoneError, UsageError
+from reir.errors import ModelMismatchError, ReirError, RootMismatchError, SnapshotGoneError, UsageError
 from reir.search import BOXES_PER_IMAGE, CurrentSnapshot, Cursor, Encoder, Example, Query, Searcher, SearchRequest
 from reir.types import FloatArray, ModelIdentity, Picture, SearchResult
 
@@ -77,6 +77,7 @@ class Gallery:
     ) -> None:
         """A gallery on an open index; see ``Gallery.open``."""
         self._index = index
+        self._keep_snapshots = keep_snapshots
         self._device = device
         self._given = model
         self._remembered = remembered_expressions
@@ -162,7 +163,7 @@ class Gallery:
         Raises:
             ModelMismatchError: the model found under its name has other weights or settings.
         """
-        return self._ready_encoder().model
+        return self._encoder_of(self._index.info.model).model
 
     def search(
         self,
@@ -247,11 +248,11 @@ class Gallery:
         for place, request in enumerate(requests):
             by_snapshot.setdefault(request.snapshot, []).append(place)
         answers: dict[int, SearchResult | ReirError] = {}
-        encoder = self._ready_encoder()
         for number, places in by_snapshot.items():
             try:
                 with self.reading(number) as snapshot:
-                    found = Searcher(snapshot, encoder).search_many([requests[place] for place in places])
+                    searcher = Searcher(snapshot, self._encoder_of(snapshot.model))
+                    found = searcher.search_many([requests[place] for place in places])
             except SnapshotGoneError as error:
                 found = [error] * len(places)
             answers.update(zip(places, found, strict=True))
@@ -329,8 +330,21 @@ class Gallery:
             )
 
     def refresh(self) -> int:
-        """The number of the newest snapshot; searches from now on use it. Every search does this by itself."""
-        return self._current.refresh()
+        """The number of the newest snapshot; searches from now on use it. Every search does this by itself.
+
+        Where the index was given to another model meanwhile (``reir index --rebuild --model``), that model is taken,
+        unless the gallery was opened with one of its own.
+
+        Raises:
+            ModelMismatchError: the gallery was opened with a model, and another one has the index now.
+        """
+        current = self._current
+        try:
+            return current.refresh()
+        except ModelMismatchError:
+            if self._given is not None:
+                raise
+            return self._follow_other_model(current)
 
     def close(self) -> None:
         """Let go of the index. Searches that run in other threads end undisturbed."""
@@ -352,9 +366,22 @@ class Gallery:
         Raises:
             SnapshotGoneError: nobody holds the snapshot of that number any more.
         """
-        self._current.refresh()
-        with self._current.read(snapshot) as current:
-            yield current
+        try:
+            self.refresh()
+            with self._current.read(snapshot) as current:
+                yield current
+        except ModelMismatchError as error:
+            if snapshot is None:
+                raise
+            raise SnapshotGoneError(self.db, snapshot) from error
+
+    def _follow_other_model(self, stale: CurrentSnapshot) -> int:
+        with self._loading:
+            if self._current is stale:  # else another thread was here first
+                self._index = self._index.reread()
+                self._current = CurrentSnapshot(self._index, keep=self._keep_snapshots)
+        stale.close()
+        return self._current.refresh()
 
     def _search(self, request: SearchRequest) -> SearchResult:
         (answer,) = self.search_many([request])
@@ -362,10 +389,9 @@ class Gallery:
             raise answer
         return answer
 
-    def _ready_encoder(self) -> Encoder:
+    def _encoder_of(self, made_by: ModelIdentity) -> Encoder:
         with self._loading:
-            if self._encoder is None:
-                made_by = self._index.info.model
+            if self._encoder is None or self._encoder.model.identity != made_by:
                 model = _load(made_by.name if self._given is None else self._given, self._device)
                 self._index.info.require(model.identity)
                 self._encoder = Encoder(model, remembered=self._remembered)

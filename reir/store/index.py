@@ -121,6 +121,11 @@ class Index:
             raise IndexDamagedError(layout.marker, f"{database.where} holds the tables of another index")
         return cls(info, layout, database)
 
+    def reread(self) -> Index:
+        """The same index under the model that it has now; it shares this one's connections."""
+        with self._database.read() as connection:
+            return Index(read_info(connection, self.db), self._layout, self._database)
+
     def latest(self) -> int:
         """The number of the newest snapshot; about a tenth of a millisecond."""
         with self._database.read() as connection:
@@ -204,6 +209,7 @@ class Index:
             pin.close()
             with self._database.read() as connection:
                 read_info(connection, self.db).require(self.info.model)
+            raise SnapshotGoneError(self.db, manifest.number)  # an earlier one, of the model before
 
     def _publication(self) -> Publication:
         return Publication(self.info, self._layout, self._database, acquire_writer(self._layout.lock, self.db))

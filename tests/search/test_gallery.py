@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -20,9 +21,13 @@ from reir.errors import (
     InstanceGoneError,
     ModelMismatchError,
     RootMismatchError,
+    SnapshotGoneError,
     UsageError,
 )
 from reir.indexer import ProgressState
+from reir.models import load_model
+from reir.search import Cursor, SearchRequest
+from reir.store import Index
 from tests.grid_colour_model import GridColourModel
 from tests.search.galleries import Quadrants, make_index, paint
 
@@ -290,3 +295,26 @@ def test_a_gallery_lets_go_of_old_snapshots(gallery: Gallery, root: Path) -> Non
         paint(root / f"{number}.png", ("red",) * 4, (80 + 2 * number, 60))
         gallery.add([f"{number}.png"], workers=0)
     assert len(gallery._current._held) == 1
+
+
+def test_a_gallery_follows_its_index_to_another_model(root: Path, tmp_path: Path) -> None:
+    """Another process may rebuild the index with other weights while this one answers."""
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(Path(reir.__file__).parent / "models/weights/clare-tiny", folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["serving"]["min_objectness"] = 0.01
+    (folder / "config.json").write_text(json.dumps(config))
+    with Gallery.create(root, model="clare-tiny", device="cpu") as maker:
+        db = maker.db
+    with Gallery.open(db, device="cpu", keep_snapshots=60) as gallery, Gallery.open(db, model="clare-tiny") as stubborn:
+        assert gallery.search("red").model == "clare-tiny"
+        cursor = Cursor(0, SearchRequest("red").conditions, 1, 0.5, 1, gallery.model.encode(["red"])[0]).encode()
+        other = load_model(f"clare:{folder}", device="cpu")
+        Index.create(root, db=db, model=other.identity, settings={"max_instances": 30}, replace=True).close()
+        found = gallery.search("red")
+        assert found.model == other.identity.name
+        assert gallery.model.identity == other.identity == gallery.info().model
+        with pytest.raises(SnapshotGoneError):
+            gallery.search(cursor=cursor)
+        with pytest.raises(ModelMismatchError):
+            stubborn.search("red")
