@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from reir.errors import ReirError, UsageError
+from reir.errors import UsageError
+from reir.server.errors import ServiceError
 
 SHORTEST_KEY = 16
 COOKIE = "reir_session"
@@ -34,12 +35,14 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-class UnauthorizedError(ReirError):
-    """No key where one is needed, or one that is not known."""
+def unauthorized(message: str) -> ServiceError:
+    """The error of a caller without a key that is known."""
+    return ServiceError(401, "unauthorized", message, headers={"WWW-Authenticate": 'Bearer realm="reir"'})
 
 
-class ForbiddenError(ReirError):
-    """The caller is known, and may not do this."""
+def forbidden(message: str) -> ServiceError:
+    """The error of a caller who may not do this."""
+    return ServiceError(403, "forbidden", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +130,6 @@ class Keys:
         if found is None or int(expiry) <= (time.time() if now is None else now):
             return None
         return found
-
-
-def key_in(authorization: str | None, api_key: str | None) -> str | None:
-    """The key that a request carries, from its ``Authorization`` (``Bearer KEY``) or ``X-API-Key`` header."""
-    scheme, _, key = (authorization or "").partition(" ")
-    if scheme.lower() == "bearer" and key.strip():
-        return key.strip()
-    return (api_key or "").strip() or None
 
 
 def from_same_origin(headers: Mapping[str, str]) -> bool:

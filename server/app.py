@@ -11,7 +11,8 @@ from starlette.middleware.cors import CORSMiddleware
 import reir
 from reir.server.errors import register_handlers
 from reir.server.metrics import CountRequests, Metrics
-from reir.server.routes import health, search, stats
+from reir.server.protection import BodyLimit, HostCheck, SecurityHeaders
+from reir.server.routes import health, images, instances, jobs, search, session, stats
 from reir.server.schemas import failures
 from reir.server.service import Service
 from reir.server.settings import ServiceSettings
@@ -44,6 +45,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.metrics = metrics = Metrics()
+    # The last one added is the first to see a request.
+    app.add_middleware(BodyLimit, most=settings.json_limit, most_uploaded=settings.upload_limit)
     app.add_middleware(CountRequests, metrics=metrics)
     if settings.cors_origins:
         app.add_middleware(
@@ -52,8 +55,11 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
         )
+    if settings.allowed_hosts is not None:
+        app.add_middleware(HostCheck, allowed=settings.allowed_hosts)
+    app.add_middleware(SecurityHeaders)
     register_handlers(app)
-    for routes in (search, stats, health):
+    for routes in (search, images, instances, jobs, session, stats, health):
         app.include_router(routes.router)
     return app
 

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from reir.errors import ReirError
 from reir.imaging import SUFFIXES
+from reir.server.errors import ServiceError
 
 _LONGEST_NAME = 80
 _UNSAFE = re.compile(r"[^\w.()+-]+")
@@ -44,28 +44,38 @@ class FileFacts(Protocol):
         """When it was last changed."""
 
 
-class PictureMissingError(ReirError):
+class PictureMissingError(ServiceError):
     """The file of an indexed picture is not there, or is nothing that may be shown."""
 
     def __init__(self, image_id: int) -> None:
         self.image_id = image_id
-        super().__init__(f"the file of picture {image_id} is not in the gallery any more. Index the gallery again")
+        message = f"the file of picture {image_id} is not in the gallery any more. Index the gallery again"
+        super().__init__(404, "not_found", message)
 
 
-class PictureChangedError(ReirError):
+class PictureChangedError(ServiceError):
     """The file of a picture is not the one that was indexed: its boxes would be those of another picture."""
 
     def __init__(self, image_id: int) -> None:
         self.image_id = image_id
-        super().__init__(f"the file of picture {image_id} has changed since it was indexed. Index the gallery again")
+        message = f"the file of picture {image_id} has changed since it was indexed. Index the gallery again"
+        super().__init__(409, "conflict", message)
 
 
-class RefusedPathError(ReirError):
+class RefusedPathError(ServiceError):
     """A path that an administrator may not have indexed or written to."""
 
     def __init__(self, path: str, cause: str) -> None:
         self.path, self.cause = path, cause
-        super().__init__(f"{path!r} is refused: {cause}")
+        super().__init__(400, "bad_request", f"{path[:200]!r} is refused: {cause}")
+
+
+class NoPictureNameError(ServiceError):
+    """A file name whose ending is not that of a picture."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(415, "unsupported_media", f"{name[:200]!r} is refused: its ending is not that of a picture")
 
 
 class GalleryFiles:
@@ -178,12 +188,12 @@ def safe_name(name: str) -> tuple[str, str]:
     """Stem and suffix of a file name that is safe on every file system, from one that a client gave.
 
     Raises:
-        RefusedPathError: the ending is not that of a picture.
+        NoPictureNameError: the ending is not that of a picture.
     """
     last = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
     stem, suffix = os.path.splitext(last)  # noqa: PTH122 - a Path refuses NUL
     if suffix.lower() not in SUFFIXES:
-        raise RefusedPathError(name, "its ending is not that of a picture")
+        raise NoPictureNameError(name)
     tidy = _UNSAFE.sub("_", stem.encode("utf-8", "replace").decode()).strip("._-")
     # Cut by bytes: file systems count them.
     tidy = tidy.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")

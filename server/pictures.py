@@ -6,6 +6,7 @@ import hashlib
 import io
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import IntEnum
 from math import ceil
 from threading import Lock
 from typing import BinaryIO
@@ -13,15 +14,13 @@ from typing import BinaryIO
 from cachetools import LRUCache
 from PIL import Image
 
-from reir.errors import ImageUnreadableError, ReirError
+from reir.errors import ImageUnreadableError
 from reir.imaging import Mark, decode_picture, draw_boxes
 from reir.imaging.decode import MAX_PIXELS
+from reir.server.errors import overloaded
 from reir.server.files import GalleryFiles
 from reir.store import ImageRow
 from reir.types import Box, Picture
-
-SIDES = (160, 320, 640, 1280, 2048)
-"""Longer sides in pixels that pictures are rendered at: few, so that the cache is of use."""
 
 MEDIA_TYPE = "image/jpeg"
 QUALITY = 82
@@ -29,14 +28,14 @@ _REVISION = 1
 """Part of every entity tag; a change of how pictures are rendered makes it another number."""
 
 
-class PicturesBusyError(ReirError):
-    """More pictures are asked for than can be rendered; ``retry_after`` seconds later it may be otherwise."""
+class Side(IntEnum):
+    """Longer sides in pixels that pictures are rendered at: few, so that the cache is of use."""
 
-    retry_after = 1
-
-    def __init__(self, waiting: int) -> None:
-        self.waiting = waiting
-        super().__init__(f"{waiting} pictures are waiting to be rendered. Ask again in a moment")
+    S160 = 160
+    S320 = 320
+    S640 = 640
+    S1280 = 1280
+    S2048 = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +52,19 @@ class View:
 
     Args:
         row: the picture, as of the snapshot that the boxes are of.
-        side: longer side of the answer in pixels, one of `SIDES`; nothing is enlarged.
+        side: longer side of the answer; nothing is enlarged.
         boxes: drawn, in pixels of the upright original; the first one stands out.
         crop: cut out.
         margin: added around ``crop`` on each side, as a share of its width and height.
     """
 
     row: ImageRow
-    side: int
+    side: Side
     boxes: tuple[Box, ...] = ()
     crop: Box | None = None
     margin: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.side not in SIDES:
-            raise ValueError(f"side must be one of {', '.join(map(str, SIDES))}, got {self.side}")
         if not 0.0 <= self.margin <= 1.0:
             raise ValueError(f"margin must be 0 to 1, got {self.margin}")
 
@@ -76,7 +73,7 @@ class View:
         """The entity tag: content, boxes and how they are shown."""
         row = self.row
         content = row.content_hash or (row.image_id, row.size, row.mtime_ns)
-        parts = (_REVISION, content, self.side, self.boxes, self.crop, self.margin)
+        parts = (_REVISION, content, int(self.side), self.boxes, self.crop, self.margin)
         return f'"{hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()}"'
 
 
@@ -118,7 +115,7 @@ class Pictures:
         too: wait for it, and never cancel it.
 
         Raises:
-            PicturesBusyError: too many wait already.
+            ServiceError: too many wait already (503).
         """
         etag = view.etag
         with self._lock:
@@ -129,7 +126,7 @@ class Pictures:
             if (running := self._wanted.get(etag)) is not None:
                 return running
             if len(self._wanted) >= self._most:
-                raise PicturesBusyError(len(self._wanted))
+                raise overloaded()
             future = self._wanted[etag] = self._pool.submit(self._render, view, etag)
         future.add_done_callback(lambda _: self._forget(etag))
         return future

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Collection, Mapping
 
 from anyio import move_on_after
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reir.server.errors import error_response
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
@@ -26,7 +28,10 @@ still sending would otherwise see a broken connection, and never the answer that
 
 
 class SecurityHeaders:
-    """Adds `SECURITY_HEADERS` to every answer."""
+    """Adds `SECURITY_HEADERS` to every answer, that to a fault of ours included.
+
+    Starlette makes the latter outside of all middleware; so it is made here, by the same handler.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,14 +42,25 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        started = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            handler = scope["app"].exception_handlers.get(Exception)
+            if started or handler is None:
+                raise
+            response = await handler(Request(scope), error)
+            await response(scope, receive, send_with_headers)
 
 
 class HostCheck:
@@ -202,11 +218,9 @@ async def _refuse(
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
         return
-    body = json.dumps({"error": {"code": code, "message": message, "details": details}}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    response = error_response(status, code, message, details=details, headers={"Connection": "close"})
+    await response(scope, _nothing, send)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

@@ -11,9 +11,14 @@ from reir.errors import ReirError
 from reir.gallery import Gallery
 from reir.indexer.location import find_index
 from reir.search import SearchRequest
+from reir.server.access import Keys
 from reir.server.batching import Batcher
 from reir.server.errors import ServiceError
+from reir.server.files import GalleryFiles
+from reir.server.job_book import JobBook
+from reir.server.jobs import Jobs
 from reir.server.metrics import Metrics
+from reir.server.pictures import Pictures
 from reir.server.settings import ServiceSettings
 from reir.types import FloatArray, Picture, SearchResult
 
@@ -30,6 +35,7 @@ class Service:
     def __init__(self, settings: ServiceSettings, metrics: Metrics) -> None:
         self.settings = settings
         self.metrics = metrics
+        self.keys = Keys.load(settings.api_key_file)
         self.gallery = Gallery.open(
             find_index(db=settings.db),
             device=settings.device,
@@ -49,6 +55,10 @@ class Service:
         self.examples: Batcher[Picture, FloatArray] = Batcher(
             self._encode_examples, most_at_once=4, most_waiting=_MOST_EXAMPLES, name="reir-example"
         )
+
+        files = GalleryFiles(self.gallery.root, self.gallery.db)
+        self.pictures = Pictures(files, workers=settings.picture_threads, cache_bytes=settings.picture_cache_bytes)
+        self.jobs = Jobs(self.gallery, files, JobBook(self.gallery.db / "jobs"))
 
     async def search(self, requests: Sequence[SearchRequest]) -> list[SearchResult | ReirError]:
         """The answer to each request, or the error that takes its place.
@@ -76,6 +86,8 @@ class Service:
         """End what runs and let go of the gallery."""
         self.searches.close()
         self.examples.close()
+        self.pictures.close()
+        self.jobs.close()
         self.gallery.close()
 
     def _encode_examples(self, crops: Sequence[Picture]) -> Sequence[FloatArray]:

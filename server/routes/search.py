@@ -14,13 +14,14 @@ from starlette.datastructures import UploadFile
 from reir.errors import ReirError
 from reir.imaging import decode_picture
 from reir.search import Cursor, Example, Query, SearchRequest, parse_date
+from reir.server.callers import reader
 from reir.server.errors import ServiceError, response_to
 from reir.server.schemas import FilterBody, SearchAnswer, SearchAnswers, SearchBody, SearchOptions, failures
 from reir.server.service import Service, get_service
 from reir.store import ImageFilter
 from reir.types import Picture
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = APIRouter(prefix="/v1", tags=["search"], dependencies=[Depends(reader)])
 
 
 def _inlined(model: type[BaseModel]) -> dict[str, Any]:

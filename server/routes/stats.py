@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 import reir
+from reir.server.callers import Reader
 from reir.server.schemas import AccessAnswer, ModelAnswer, StatsAnswer, failures
 from reir.server.service import Service, get_service
 
@@ -14,7 +15,7 @@ router = APIRouter(prefix="/v1", tags=["gallery"])
 
 
 @router.get("/stats", summary="What the service serves.", responses=failures(401))
-def stats(service: Annotated[Service, Depends(get_service)]) -> StatsAnswer:
+def stats(role: Reader, service: Annotated[Service, Depends(get_service)]) -> StatsAnswer:
     """The model, the size of the gallery as of its newest snapshot, and what the caller may do."""
     model = service.gallery.model
     with service.gallery.reading() as snapshot:
@@ -31,5 +32,7 @@ def stats(service: Annotated[Service, Depends(get_service)]) -> StatsAnswer:
             images=snapshot.image_count,
             instances=snapshot.instance_count,
             failed=snapshot.failed_count,
-            access=AccessAnswer(role="read", key_required=False, administration=False),
+            access=AccessAnswer(
+                role=role.value, key_required=service.keys.required, administration=service.keys.administration
+            ),
         )
