@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, closing
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 import reir
+from reir.gallery import Gallery
+from reir.indexer.location import find_index
 from reir.server.errors import register_handlers
 from reir.server.metrics import CountRequests, Metrics
 from reir.server.protection import BodyLimit, HostCheck, SecurityHeaders
-from reir.server.routes import health, images, instances, jobs, search, session, stats
+from reir.server.routes import health, images, instances, jobs, page, search, session, stats
 from reir.server.schemas import failures
 from reir.server.service import Service
 from reir.server.settings import ServiceSettings
@@ -24,7 +26,7 @@ Boxes are `x0, y0, x1, y1` in pixels of the upright original. Everything is name
 """
 
 
-def create_app(settings: ServiceSettings | None = None) -> FastAPI:
+def create_app(settings: ServiceSettings | None = None, *, gallery: Gallery | None = None) -> FastAPI:
     """The service on one index, to be run by itself or mounted under a path of another ASGI application.
 
     Nothing is opened before its lifespan begins. Applications do not run the lifespan of what they mount: enter
@@ -32,6 +34,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
 
     Args:
         settings: by default read from ``REIR_...`` variables.
+        gallery: an open gallery to serve, for a program that uses it itself, too. It stays open, and what the settings
+            say of the index and the model does not count.
     """
     settings = settings or ServiceSettings()
     app = FastAPI(
@@ -44,6 +48,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         responses=failures(422, 503),
     )
     app.state.settings = settings
+    app.state.gallery = gallery
     app.state.metrics = metrics = Metrics()
     # The last one added is the first to see a request.
     app.add_middleware(BodyLimit, most=settings.json_limit, most_uploaded=settings.upload_limit)
@@ -59,7 +64,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         app.add_middleware(HostCheck, allowed=settings.allowed_hosts)
     app.add_middleware(SecurityHeaders)
     register_handlers(app)
-    for routes in (search, images, instances, jobs, session, stats, health):
+    for routes in (search, images, instances, jobs, session, stats, health, page):
         app.include_router(routes.router)
     return app
 
@@ -77,10 +82,19 @@ def lifespan(app: FastAPI) -> AbstractAsyncContextManager[object]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    service = Service(app.state.settings, app.state.metrics)
-    app.state.service = service
-    try:
+    settings: ServiceSettings = app.state.settings
+    given: Gallery | None = app.state.gallery
+    gallery = given or Gallery.open(
+        find_index(db=settings.db),
+        device=settings.device,
+        database_url=settings.database_url,
+        keep_snapshots=settings.keep_snapshots,
+        remembered_expressions=settings.remembered_expressions,
+    )
+    with ExitStack() as stack:
+        if given is None:
+            stack.enter_context(gallery)
+        service = stack.enter_context(closing(Service(settings, gallery, app.state.metrics)))
+        app.state.service = service
+        stack.callback(setattr, app.state, "service", None)
         yield
-    finally:
-        app.state.service = None
-        service.close()

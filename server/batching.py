@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Generic, TypeVar
 
 from reir.server.errors import overloaded
@@ -20,7 +19,6 @@ Outcome = TypeVar("Outcome")
 class _Waiting(Generic[Item, Outcome]):
     item: Item
     outcome: asyncio.Future[Outcome]
-    since: float
 
 
 class Batcher(Generic[Item, Outcome]):
@@ -38,7 +36,7 @@ class Batcher(Generic[Item, Outcome]):
         most_waiting: int,
         threads: int = 1,
         name: str,
-        on_batch: Callable[[int, float], None] | None = None,
+        on_batch: Callable[[int], None] | None = None,
     ) -> None:
         """A batcher.
 
@@ -48,7 +46,7 @@ class Batcher(Generic[Item, Outcome]):
             most_waiting: items that may wait; further ones are refused.
             threads: calls at the same time.
             name: of its threads.
-            on_batch: told the size of every batch, and for how many seconds its first item had waited.
+            on_batch: told the size of every batch.
         """
         self._work = work
         self._most_at_once = most_at_once
@@ -72,8 +70,7 @@ class Batcher(Generic[Item, Outcome]):
         if len(self._queue) + len(items) > max(self._most_waiting, len(items)):
             raise overloaded()
         loop = asyncio.get_running_loop()
-        now = perf_counter()
-        waiting = [_Waiting[Item, Outcome](item, loop.create_future(), now) for item in items]
+        waiting = [_Waiting[Item, Outcome](item, loop.create_future()) for item in items]
         self._queue.extend(waiting)
         self._start(loop)
         try:
@@ -100,7 +97,7 @@ class Batcher(Generic[Item, Outcome]):
             if not batch:
                 return
             if self._on_batch is not None:
-                self._on_batch(len(batch), perf_counter() - batch[0].since)
+                self._on_batch(len(batch))
             self._free -= 1
             call = loop.run_in_executor(self._pool, self._work, [each.item for each in batch])
             call.add_done_callback(lambda done, batch=batch: self._finish(done, batch, loop))  # type: ignore[misc]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from fastapi import Request
 
 from reir.errors import ReirError
 from reir.gallery import Gallery
-from reir.indexer.location import find_index
 from reir.search import SearchRequest
 from reir.server.access import Keys
 from reir.server.batching import Batcher
@@ -32,17 +33,11 @@ _MOST_EXAMPLES = 8
 class Service:
     """The state of one service, from the start of its lifespan to its end."""
 
-    def __init__(self, settings: ServiceSettings, metrics: Metrics) -> None:
+    def __init__(self, settings: ServiceSettings, gallery: Gallery, metrics: Metrics) -> None:
         self.settings = settings
+        self.gallery = gallery
         self.metrics = metrics
         self.keys = Keys.load(settings.api_key_file)
-        self.gallery = Gallery.open(
-            find_index(db=settings.db),
-            device=settings.device,
-            database_url=settings.database_url,
-            keep_snapshots=settings.keep_snapshots,
-            remembered_expressions=settings.remembered_expressions,
-        )
         _ = self.gallery.model  # a model that is missing, or has changed, should stop the start, not the first search
         self.searches: Batcher[SearchRequest, SearchResult | ReirError] = Batcher(
             self.gallery.search_many,
@@ -50,7 +45,7 @@ class Service:
             most_waiting=settings.most_waiting,
             threads=settings.search_threads,
             name="reir-search",
-            on_batch=self._note_batch,
+            on_batch=metrics.batch_size.observe,
         )
         self.examples: Batcher[Picture, FloatArray] = Batcher(
             self._encode_examples, most_at_once=4, most_waiting=_MOST_EXAMPLES, name="reir-example"
@@ -61,17 +56,15 @@ class Service:
         self.jobs = Jobs(self.gallery, files, JobBook(self.gallery.db / "jobs"))
 
     async def search(self, requests: Sequence[SearchRequest]) -> list[SearchResult | ReirError]:
-        """The answer to each request, or the error that takes its place.
+        """The answer to each request, or the error that takes its place; ``wait`` is among the timings.
 
         Raises:
             ServiceError: 503, too many searches wait.
         """
+        started = perf_counter()
         answers = await self.searches.run(requests)
-        for answer in answers:
-            if isinstance(answer, SearchResult):
-                for step, milliseconds in answer.timings_ms.items():
-                    self.metrics.step_seconds.labels(step).observe(milliseconds / 1e3)
-        return answers
+        total = (perf_counter() - started) * 1e3
+        return [self._timed(answer, total) if isinstance(answer, SearchResult) else answer for answer in answers]
 
     async def encode_example(self, crop: Picture) -> FloatArray:
         """The query vector (D,) of an example picture.
@@ -83,19 +76,20 @@ class Service:
         return vector
 
     def close(self) -> None:
-        """End what runs and let go of the gallery."""
+        """End what runs; the gallery stays open."""
         self.searches.close()
         self.examples.close()
         self.pictures.close()
         self.jobs.close()
-        self.gallery.close()
 
     def _encode_examples(self, crops: Sequence[Picture]) -> Sequence[FloatArray]:
         return list(self.gallery.model.encode_images(crops))
 
-    def _note_batch(self, size: int, waited: float) -> None:
-        self.metrics.batch_size.observe(size)
-        self.metrics.step_seconds.labels("wait").observe(waited)
+    def _timed(self, answer: SearchResult, total: float) -> SearchResult:
+        timings = {**answer.timings_ms, "wait": total - answer.timings_ms["total"], "total": total}
+        for step, milliseconds in timings.items():
+            self.metrics.step_seconds.labels(step).observe(milliseconds / 1e3)
+        return replace(answer, timings_ms=timings)
 
 
 def get_service(request: Request) -> Service:

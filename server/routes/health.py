@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
+from reir.server.callers import reader
 from reir.server.schemas import failures
 from reir.server.service import Service, get_service
 
@@ -41,7 +42,13 @@ def readyz(service: Annotated[Service, Depends(get_service)]) -> Readiness:
         return Readiness(snapshot=snapshot.number)
 
 
-@router.get("/metrics", summary="Counters for Prometheus.", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Counters for Prometheus.",
+    response_class=Response,
+    responses=failures(401, 503) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    dependencies=[Depends(reader)],
+)
 def metrics(service: Annotated[Service, Depends(get_service)]) -> Response:
     """Requests, seconds of each step, batch sizes, snapshot and size of the index."""
     counters = service.metrics
