@@ -142,3 +142,7 @@ class PicturesMissingError(ReirError):
 
 class DatasetError(ReirError):
     """A data set file is missing, malformed, or contradicts itself."""
+
+
+class CalibrationError(ReirError):
+    """A calibration cannot be read or written, or the labelled data set does not suffice to make one."""

@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+import numpy.typing as npt
 
 from reir.types import FloatArray, Instances, IntArray, ModelIdentity, Picture
+
+
+class Calibration(Protocol):
+    """What turns the scores of one model into chances; see ``reir.models.Calibration``."""
+
+    @property
+    def depth(self) -> int:
+        """How many of the gallery's best scores it looks at."""
+        ...
+
+    def no_match(self, best: npt.ArrayLike, instances: int, *, read: float = 1.0) -> bool:
+        """Whether nothing among ``instances`` fits, by the gallery's ``best`` scores (M,), descending."""
+        ...
+
+    def probabilities(
+        self, scores: npt.ArrayLike, best: npt.ArrayLike, instances: int, *, read: float = 1.0
+    ) -> npt.NDArray[Any]:
+        """The chance (K,) of hits with these ``scores`` (K,) that they fit; no better score has a lower one."""
+        ...
 
 
 @runtime_checkable
@@ -31,6 +52,11 @@ class Model(Protocol):
         """What every user of this model must be told (a demo model's narrow world), or None."""
         ...
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """What its scores for expressions mean, or None where that was never measured."""
+        ...
+
     def extract(self, pictures: Sequence[Picture]) -> list[Instances]:
         """The kept instances of each picture; boxes in pixels of the upright original."""
         ...
@@ -49,6 +75,10 @@ class Model(Protocol):
 
     def text_warnings(self, expression: str) -> list[str]:
         """What the text branch cannot take in of an expression: unknown or dropped words."""
+        ...
+
+    def share_read(self, expression: str) -> float:
+        """Share of an expression's words that the text branch takes in; 1 for all of them."""
         ...
 
 

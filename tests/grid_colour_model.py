@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reir.protocols import Calibration
 from reir.types import FloatArray, Instances, ModelIdentity, Picture
 
 WORDS = {
@@ -44,6 +45,10 @@ class GridColourModel:
 
     @property
     def notice(self) -> str | None:
+        return None
+
+    @property
+    def calibration(self) -> Calibration | None:
         return None
 
     def extract(self, pictures: Sequence[Picture]) -> list[Instances]:
@@ -82,3 +87,7 @@ class GridColourModel:
     def text_warnings(self, expression: str) -> list[str]:
         unknown = [word for word in expression.lower().split() if word not in WORDS]
         return [f"words this model does not know: {', '.join(unknown)}"] if unknown else []
+
+    def share_read(self, expression: str) -> float:
+        words = expression.lower().split()
+        return sum(word in WORDS for word in words) / max(len(words), 1)

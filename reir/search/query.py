@@ -36,11 +36,15 @@ LONGEST_EXPRESSION = 2_000
 
 @dataclass(frozen=True, slots=True)
 class EncodedQuery:
-    """A query as the index takes it: ``vector`` (D,) float32, and what the model could not take in of it."""
+    """A query as the index takes it: ``vector`` (D,) float32, and what the model could not take in of it.
+
+    ``read`` is the share of the expression's words that it could.
+    """
 
     vector: FloatArray
     expression: str | None = None
     warnings: tuple[str, ...] = ()
+    read: float = 1.0
 
 
 def check_expression(expression: str) -> str:
@@ -99,7 +103,8 @@ class Encoder:
         if fresh:
             vectors = self.model.encode(fresh)
             for expression, vector in zip(fresh, vectors, strict=True):
-                encoded[expression] = EncodedQuery(vector, expression, tuple(self.model.text_warnings(expression)))
+                warnings = tuple(self.model.text_warnings(expression))
+                encoded[expression] = EncodedQuery(vector, expression, warnings, self.model.share_read(expression))
             with self._lock:
                 self._recent.update({expression: encoded[expression] for expression in fresh})
         return encoded
@@ -114,7 +119,8 @@ class Encoder:
         if isinstance(query, Cursor):
             if query.vector.shape != (identity.dimension,):
                 raise UsageError("the cursor belongs to an index of another model. Search anew")
-            return EncodedQuery(query.vector, query.expression)
+            read = 1.0 if query.expression is None else self.model.share_read(query.expression)
+            return EncodedQuery(query.vector, query.expression, read=read)
         vector = np.asarray(query, dtype=np.float32)
         if vector.shape != (identity.dimension,):
             raise ValueError(f"a query vector of {identity.name} is ({identity.dimension},), got {vector.shape}")

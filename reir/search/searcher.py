@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -34,6 +34,10 @@ class _Search:
     """Best first: the picture's boxes at each place, or one box; ``image_id`` is the picture that owns the instance."""
     more: bool = False
     """Whether another place follows."""
+    best: FloatArray | None = None
+    """The best scores of all the instances searched, as many as the calibration looks at; None without one."""
+    searched: int = 0
+    """Number of the instances searched."""
 
     @property
     def last_place(self) -> int:
@@ -48,6 +52,7 @@ class Searcher:
         """``model``: the model, or an encoder that remembers what it encoded for earlier snapshots."""
         self.snapshot = snapshot
         self.encoder = model if isinstance(model, Encoder) else Encoder(model)
+        self.calibration = self.encoder.model.calibration
 
     def search(
         self,
@@ -104,14 +109,16 @@ class Searcher:
             together.setdefault(id(search.request.where), []).append(search)
         for waiting in together.values():
             where = waiting[0].request.where
-            fetch = min(self.snapshot.instance_count, max(_first_fetch(search) for search in waiting))
+            fetch = min(self.snapshot.instance_count, max(self._first_fetch(search) for search in waiting))
             while waiting and fetch:
                 vectors = np.stack([search.query.vector for search in waiting])
-                scores, ids = self.snapshot.search(vectors, fetch, where=where)
+                ranking = self.snapshot.rank(vectors, fetch, where=where)
                 everything = fetch == self.snapshot.instance_count
+                for search, its_scores, its_ids in zip(waiting, ranking.scores, ranking.ids, strict=True):
+                    self._note_best(search, its_scores[its_ids >= 0], ranking.searched)
                 waiting = [
                     search
-                    for search, its_scores, its_ids in zip(waiting, scores, ids, strict=True)
+                    for search, its_scores, its_ids in zip(waiting, ranking.scores, ranking.ids, strict=True)
                     if not self._place(search, its_scores, its_ids) and not everything
                 ]
                 fetch = min(self.snapshot.instance_count, fetch * 4)
@@ -137,6 +144,29 @@ class Searcher:
         search.places, search.more = places, more and search.last_place < MOST_HITS
         return more or not bool(kept.all())
 
+    def _first_fetch(self, search: _Search) -> int:
+        places = search.last_place + 1 if search.request.flat else search.last_place * _FETCHED_AT_FIRST
+        return max(places, self.calibration.depth) if self.calibration is not None else places
+
+    def _note_best(self, search: _Search, scores: FloatArray, searched: int) -> None:
+        # Before any minimum score, and whatever the page: what is known of the gallery depends on neither.
+        if self.calibration is not None and search.query.expression is not None:
+            search.best, search.searched = scores[: self.calibration.depth], searched
+
+    def _probabilities(self, search: _Search) -> Iterator[float | None]:
+        """The chance of each hit of a search, in their order; None for examples, whose scores were not calibrated."""
+        scores = [candidate.score for place in search.places for candidate in place]
+        if self.calibration is None or search.best is None:
+            return iter([None] * len(scores))
+        chances = self.calibration.probabilities(scores, search.best, search.searched, read=search.query.read)
+        return iter(chances.tolist())
+
+    def _no_match(self, search: _Search) -> bool | None:
+        if self.calibration is None or search.query.expression is None:
+            return None
+        best = search.best if search.best is not None else ()
+        return self.calibration.no_match(best, search.searched, read=search.query.read)
+
     def _hits(self, searches: Sequence[_Search]) -> list[tuple[Hit, ...]]:
         """The hits of each search, with boxes and pictures looked up for all of them at once."""
         placed = [
@@ -153,6 +183,7 @@ class Searcher:
         for number, _, candidate in placed:
             sources.setdefault(id(searches[number].request.where), set()).add(candidate.image_id)
         filters = {id(search.request.where): search.request.where for search in searches}
+        chances = [self._probabilities(search) for search in searches]
         images = {key: self.snapshot.resolve(sorted(ids), filters[key]) for key, ids in sources.items()}
         for (number, rank, candidate), box, objectness in zip(placed, rows.boxes, rows.objectness, strict=True):
             image = images[id(searches[number].request.where)][candidate.image_id]
@@ -169,6 +200,7 @@ class Searcher:
                     box=(x0, y0, x1, y1),
                     objectness=float(objectness),
                     instance_id=candidate.instance_id,
+                    probability=next(chances[number]),
                 )
             )
         return [tuple(found) for found in hits]
@@ -195,9 +227,6 @@ class Searcher:
             hits=hits,
             timings_ms=timings,
             warnings=((notice,) if notice else ()) + query.warnings,
+            no_match=self._no_match(search),
             next_cursor=cursor,
         )
-
-
-def _first_fetch(search: _Search) -> int:
-    return search.last_place + 1 if search.request.flat else search.last_place * _FETCHED_AT_FIRST

@@ -13,6 +13,7 @@ from reir.store.records import (
     InstanceBlock,
     InstanceRows,
     KnownFile,
+    Ranking,
 )
 from reir.store.snapshot import Snapshot
 from reir.store.writer import Writer
@@ -29,6 +30,7 @@ __all__ = [
     "InstanceRows",
     "KnownFile",
     "PlainStore",
+    "Ranking",
     "SchemaError",
     "Snapshot",
     "Writer",

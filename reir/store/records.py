@@ -128,6 +128,18 @@ class InstanceRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """The best instances for Q queries: scores (Q, k) float32 and instance ids (Q, k); -inf and -1 where there is none.
+
+    ``searched`` is the number of live instances that they were found among.
+    """
+
+    scores: FloatArray
+    ids: IntArray
+    searched: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceBlock:
     """Live instances with their ids, ascending: as `InstanceRows`, vectors float32."""
 

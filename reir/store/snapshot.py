@@ -18,7 +18,7 @@ from reir.store.layout import ROW_BITS, Layout
 from reir.store.locks import FileLock
 from reir.store.manifest import Manifest
 from reir.store.ranking import best
-from reir.store.records import ImageFilter, ImageRow, IndexInfo, InstanceBlock, InstanceRows
+from reir.store.records import ImageFilter, ImageRow, IndexInfo, InstanceBlock, InstanceRows, Ranking
 from reir.store.segment import Segment
 from reir.store.shard import SMALL, faiss_store, plain_store
 from reir.types import FloatArray, IntArray
@@ -64,6 +64,14 @@ class Snapshot:
     def search(self, queries: FloatArray, k: int, *, where: ImageFilter | None = None) -> tuple[FloatArray, IntArray]:
         """Scores (Q, k) float32 and instance ids (Q, k) of the live instances with the greatest inner products.
 
+        See `rank`, of which this is the ranking alone.
+        """
+        ranking = self.rank(queries, k, where=where)
+        return ranking.scores, ranking.ids
+
+    def rank(self, queries: FloatArray, k: int, *, where: ImageFilter | None = None) -> Ranking:
+        """The live instances with the greatest inner products, and among how many they were found.
+
         Exact on the stored float16 vectors; score descending, then id ascending; missing places are -inf and -1.
 
         Args:
@@ -83,22 +91,24 @@ class Snapshot:
             sources = self._sources_of(where)
         scores: list[FloatArray] = [np.empty((len(queries), 0), np.float32)]
         ids: list[IntArray] = [np.empty((len(queries), 0), np.int64)]
+        searched = self.instance_count if sources is None else 0
         for store, segments in self._open_stores():
             allowed = None
             if sources is not None:
                 allowed = np.concatenate(
-                    [_EMPTY, *(segment.rows_of(sources) + segment.first_id for segment in segments)]
+                    [_EMPTY, *(self._live_rows(segment, sources) + segment.first_id for segment in segments)]
                 )
                 if len(allowed) == 0:
                     continue
+                searched += len(allowed)
             found_scores, found_ids = store.search(queries, k, allowed=allowed)
             scores.append(found_scores)
             ids.append(found_ids)
         all_scores, all_ids = np.concatenate(scores, axis=1), np.concatenate(ids, axis=1)
         ranked = [best(s[i >= 0], i[i >= 0], k) for s, i in zip(all_scores, all_ids, strict=True)]
         if not ranked:
-            return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
-        return np.stack([s for s, _ in ranked]), np.stack([i for _, i in ranked])
+            return Ranking(np.empty((0, k), np.float32), np.empty((0, k), np.int64), searched)
+        return Ranking(np.stack([s for s, _ in ranked]), np.stack([i for _, i in ranked]), searched)
 
     def instances(self, ids: Sequence[int] | IntArray) -> InstanceRows:
         """The instances of these ids, in their order.
@@ -203,6 +213,10 @@ class Snapshot:
         known, sources = self._sources
         found: IntArray = np.unique(sources[np.isin(known, image_ids)])
         return found
+
+    def _live_rows(self, segment: Segment, sources: IntArray) -> IntArray:
+        dead = self._dead(segment)
+        return segment.rows_of(sources[~np.isin(sources, dead)] if len(dead) else sources)
 
     def _dead(self, segment: Segment) -> IntArray:
         return self._manifest.dead.get(segment.number, _EMPTY)

@@ -77,3 +77,8 @@ class WordTokenizer:
         """Words past ``max_tokens``, which the text branch never sees."""
         encoding = self._tokenizer.encode(expression)
         return [expression[start:end] for start, end in encoding.offsets[self.max_tokens :]]
+
+    def share_read(self, expression: str) -> float:
+        """Share of the words that are known and within ``max_tokens``; 0 where there is no word."""
+        ids = self._tokenizer.encode(expression).ids
+        return sum(token != UNKNOWN_ID for token in ids[: self.max_tokens]) / max(len(ids), 1)

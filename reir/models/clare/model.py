@@ -1,7 +1,8 @@
 """CLARE as a model of reir: pictures to instances, expressions to query vectors.
 
 A checkpoint folder holds ``config.json`` (sizes, canvases, hashes), ``model.safetensors`` (the whole network),
-``tokenizer.json`` and ``text.onnx`` (the text branch with MORE, which answers queries without torch).
+``tokenizer.json`` and ``text.onnx`` (the text branch with MORE, which answers queries without torch), and once it is
+calibrated ``calibration.json`` (what its scores mean).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 
 from reir.errors import UsageError
 from reir.imaging.letterbox import Letterbox, nearest_canvas
+from reir.models.calibration import CALIBRATION_FILE, Calibration
 from reir.text import WordTokenizer
 from reir.types import FloatArray, Instances, ModelIdentity, Picture
 
@@ -70,6 +72,19 @@ class ClareModel:
         """What every user of this checkpoint must be told."""
         return self._config.get("notice")
 
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What its scores mean: ``calibration.json`` of the folder, unless that was made for other weights.
+
+        Raises:
+            CalibrationError: the file is damaged.
+        """
+        path = self.folder / CALIBRATION_FILE
+        if not path.exists():
+            return None
+        calibration = Calibration.load(path)
+        return calibration if calibration.fingerprint == self.identity.fingerprint else None
+
     def extract(self, pictures: Sequence[Picture]) -> list[Instances]:
         """Kept instances of each picture, boxes in pixels of the upright original."""
         return self._detect(pictures, min_objectness=float(self._serving["min_objectness"]))
@@ -102,6 +117,10 @@ class ClareModel:
         if dropped:
             warnings.append(f"too long, not read: {' '.join(dropped)}")
         return warnings
+
+    def share_read(self, expression: str) -> float:
+        """Share of the words that are known and within the length; 0 for an expression without a word."""
+        return self._tokenizer.share_read(expression)
 
     @cached_property
     def _tokenizer(self) -> WordTokenizer:
