@@ -112,7 +112,16 @@ def response_to(error: ReirError) -> JSONResponse:
     if answer.status >= 500:
         _log.error("%s: %s", type(error).__name__, error)
     headers = {"Retry-After": "5"} if answer.status == 503 else None
-    return error_response(answer.status, answer.code, answer.message or str(error), headers=headers)
+    return error_response(
+        answer.status, answer.code, answer.message or str(error), details=_details(error), headers=headers
+    )
+
+
+def _details(error: ReirError) -> dict[str, Any] | None:
+    """What a program must know of an error to tell its own user, see ``reir.client``."""
+    if isinstance(error, InstanceGoneError):
+        return {"instance_id": error.instance_id}
+    return {"snapshot": error.number} if isinstance(error, SnapshotGoneError) else None
 
 
 def register_handlers(app: FastAPI) -> None:

@@ -128,7 +128,7 @@ class JobFailedError(ReirError):
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        super().__init__(f"job {job.job_id} ({job.kind}) failed: {job.detail.get('error') or 'no cause was told'}")
+        super().__init__(f"job {job.job_id} ({job.kind}) failed: {job.detail.get('message') or 'no cause was told'}")
 
 
 def _moment(text: str | None) -> datetime | None:
