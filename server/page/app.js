@@ -21,6 +21,7 @@
 const PAGE_SIZE = 40
 const TYPING_PAUSE = 140
 const LOADING_SHOWN_AFTER = 150
+const AHEAD = 600 // pixels below the window at which more is fetched
 const BUSY_RETRIES = 5
 const THUMBNAIL_SIDES = [160, 320, 640, 1280, 2048]
 const UPLOAD_SIDE = 1024
@@ -54,7 +55,9 @@ class ServiceError extends Error {
   /** @param {number} status @param {string} code @param {string} message @param {number|null} wait seconds */
   constructor(status, code, message, wait = null) {
     super(message)
-    Object.assign(this, { status, code, wait })
+    this.status = status
+    this.code = code
+    this.wait = wait
   }
 }
 
@@ -212,6 +215,7 @@ function wishFromAddress() {
   const text = parameters.get('q')?.trim()
   const like = parameters.get('like')
   const crop = parameters.get('example')
+  /** @type {Query|null} */
   let query = null
   if (like && /^\d+$/.test(like)) query = { kind: 'like', id: Number(like) }
   else if (crop) query = { kind: 'crop', key: crop }
@@ -261,7 +265,7 @@ function remember() {
 async function followAddress() {
   const next = wishFromAddress()
   typing = false
-  if (keyOf(next) !== shown.key || !next.query) {
+  if (keyOf(next) !== keyOf(wish) || keyOf(next) !== shown.key) {
     remember()
     wish = next
     showControls()
@@ -307,11 +311,12 @@ function search(pause = 0) {
 
 async function searchNow(mine) {
   if (!wish.query) return welcome()
-  const late = setTimeout(() => showLoading(), LOADING_SHOWN_AFTER)
+  const late = setTimeout(() => { if (mine === ticket) showLoading() }, LOADING_SHOWN_AFTER)
   try {
     const key = keyOf(wish)
     const answer = await send(requestOf(wish.query), aborter.signal)
-    if (mine === ticket) await refreshStats(answer.snapshot)
+    if (mine !== ticket) return
+    await refreshStats(answer.snapshot)
     if (mine !== ticket) return
     retries = 0
     shown.key = key
@@ -371,6 +376,12 @@ async function more() {
   } finally {
     shown.loadingMore = false
   }
+  fillScreen()
+}
+
+/** Goes on while the end of the grid is in sight, or nearly so. */
+function fillScreen() {
+  if (shown.cursor && $('end').getBoundingClientRect().top < innerHeight + AHEAD) more()
 }
 
 // ----------------------------------------------------------------------------------------------------------- results
@@ -431,6 +442,7 @@ function showGrid(tiles) {
   $('warnings').replaceChildren(...shown.notes.map((note) => make('li', {}, note)))
   $('warnings').hidden = !shown.notes.length
   showEnd()
+  fillScreen()
 }
 
 function showNothing() {
@@ -604,14 +616,19 @@ function showExample(card, answer) {
   card.querySelector('.sample-picture').append(image)
 }
 
+let statsUnderWay = null
+
 /** Brings the figures of the gallery up to date, if they are of another snapshot than the given one. */
 async function refreshStats(snapshot = null) {
   if (stats && snapshot === stats.snapshot) return
   try {
-    stats = await call('v1/stats')
+    statsUnderWay ??= call('v1/stats')
+    stats = await statsUnderWay
   } catch (error) {
     if (!wish.query) showFailure(error)
     return
+  } finally {
+    statsUnderWay = null
   }
   $('notice').hidden = !stats.model.notice
   $('notice-text').textContent = stats.model.notice ?? ''
@@ -786,9 +803,7 @@ function listenToGrid() {
     focusTile(Number(link.dataset.index), { focus: false })
     openTile(Number(link.dataset.index))
   })
-  new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting)) more()
-  }, { rootMargin: '800px' }).observe($('end'))
+  new IntersectionObserver(fillScreen, { rootMargin: `${AHEAD}px` }).observe($('end'))
 }
 
 // -------------------------------------------------------------------------------------------------------- large view
@@ -796,7 +811,8 @@ function listenToGrid() {
 /** The picture in the large view; `chosen` is the instance that stands out. */
 const view = { imageId: 0, index: -1, chosen: null, /** @type {Map<number, {box: Box}>} */ things: new Map(), width: 1, height: 1 }
 
-function openTile(index, { history: mode = 'push' } = {}) {
+/** @param {number} index @param {'push'|'replace'} [mode] */
+function openTile(index, mode = 'push') {
   const { hits } = shown.tiles[index]
   openView(hits[0].image_id, { history: mode, index, chosen: hits[0].instance_id })
 }
@@ -935,7 +951,9 @@ function choose(id) {
 function moreLike(id) {
   ask({ query: { kind: 'like', id } })
   $('view').close()
-  $('query').focus({ preventScroll: true })
+  // Not where the focus would bring up a keyboard over the results.
+  if (matchMedia('(hover: hover)').matches) $('query').focus({ preventScroll: true })
+  else $('main').focus({ preventScroll: true })
 }
 
 async function turn(step) {
@@ -944,7 +962,7 @@ async function turn(step) {
   if (goal >= shown.tiles.length) await more()
   if (!$('view').open || goal < 0 || goal >= shown.tiles.length) return
   focusTile(goal, { focus: false })
-  openTile(goal, { history: 'replace' })
+  openTile(goal, 'replace')
 }
 
 function leaveView() {
@@ -954,7 +972,7 @@ function leaveView() {
     if (history.state?.opened) history.back()
     else history.replaceState(null, '', addressOf(wish))
   }
-  if (document.activeElement !== $('query')) tileLink(focusIndex)?.focus()
+  if (keyOf(wish) === shown.key) tileLink(focusIndex)?.focus()
 }
 
 function listenToView() {
@@ -996,7 +1014,7 @@ async function takePicture(file) {
     // The service may read what this browser cannot (HEIC, for one).
     return searchWith(file)
   }
-  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close()
+  for (const dialog of document.querySelectorAll('dialog')) if (dialog.open) dialog.close()
   Object.assign(cropping, { bitmap, url: URL.createObjectURL(file), area: null })
   $('crop-image').src = cropping.url
   $('crop-frame').style.setProperty('--ratio', String(bitmap.width / bitmap.height))
@@ -1166,7 +1184,6 @@ document.addEventListener('DOMContentLoaded', () => {
   document.addEventListener('keydown', listenToKeys)
   addEventListener('popstate', followAddress)
   addEventListener('scroll', () => document.body.classList.toggle('scrolled', scrollY > 4), { passive: true })
-  refreshStats()
   followAddress()
   if (matchMedia('(hover: hover)').matches && !wish.query) $('query').focus()
 })
