@@ -3,10 +3,12 @@
 One evaluation is: :func:`place` each query among the instances of its true picture, feed every block of the gallery
 to a :class:`RankCounter`, turn its :class:`Ranks` into :func:`outcomes` (right or wrong, a query and figure each), and
 those into :func:`shares` and bootstrap :func:`intervals`. :func:`box_recall_from_arrays` does it for arrays in memory.
+:func:`reliability` and :func:`no_match_figures` judge a calibrated model's chances.
 """
 
 from reir.metrics.arrays import box_recall_from_arrays
 from reir.metrics.bootstrap import bootstrap_intervals
+from reir.metrics.calibration import NoMatchFigures, Reliability, ReliabilityBin, no_match_figures, reliability
 from reir.metrics.figures import IOUS, KS, PROTOCOLS, Protocol, intervals, outcomes, shares
 from reir.metrics.placement import Placement, Truth, place
 from reir.metrics.ranks import RankCounter, Ranks
@@ -16,17 +18,22 @@ __all__ = [
     "IOUS",
     "KS",
     "PROTOCOLS",
+    "NoMatchFigures",
     "Placement",
     "Protocol",
     "RankCounter",
     "Ranks",
+    "Reliability",
+    "ReliabilityBin",
     "Truth",
     "bootstrap_intervals",
     "box_recall_from_arrays",
     "exact_scores",
     "intervals",
+    "no_match_figures",
     "outcomes",
     "place",
+    "reliability",
     "rounding_margin",
     "shares",
 ]
