@@ -83,7 +83,7 @@ class GalleryFiles:
 
     def __init__(self, root: Path, db: Path) -> None:
         self.root = root
-        self._db = db
+        self._db = db.resolve()
 
     @contextmanager
     def open(self, facts: FileFacts) -> Iterator[BinaryIO]:

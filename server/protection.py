@@ -88,7 +88,7 @@ class HostCheck:
                     send,
                     400,
                     "bad_request",
-                    "this service does not answer to that host name. Name it with --allowed-host",
+                    "this service does not answer to that host name. Allow it with REIR_ALLOWED_HOSTS",
                     scope,
                 )
                 return
