@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-import uvicorn
 
-import reir.models
 from reir import Client, Gallery
 from reir.server import ServiceSettings, create_app
 from tests.grid_colour_model import GridColourModel
 from tests.search.galleries import COLOURS, Quadrants, make_index
+from tests.serving import running
 
 KEY = "an-administrators-key"
 READER = "a-readers-key-of-old"
@@ -56,18 +53,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     keys = root.parent / "keys"
     keys.write_text(f"admin {KEY}\nread {READER}\n")
     keys.chmod(0o600)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reir.models, "load_model", lambda name="auto", *, device="auto": GridColourModel())
-        app = create_app(ServiceSettings(db=root / ".reir", api_key_file=keys))
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        with Gallery.open(root / ".reir") as gallery, Client(url, api_key=KEY) as client:
-            yield Served(url, root, gallery, client)
-        server.should_exit = True
-        thread.join()
+    settings = ServiceSettings(api_key_file=keys)
+    with (
+        Gallery.open(root / ".reir", model=GridColourModel(), keep_snapshots=600) as gallery,
+        running(create_app(settings, gallery=gallery)) as url,
+        Gallery.open(root / ".reir", model=GridColourModel()) as same,
+        Client(url, api_key=KEY) as client,
+    ):
+        yield Served(url, root, same, client)
