@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from reir.errors import (
     ImageUnreadableError,
@@ -142,11 +143,24 @@ def register_handlers(app: FastAPI) -> None:
         return error_response(422, "invalid_request", message, details={"errors": jsonable_encoder(kept)})
 
     @app.exception_handler(HTTPException)
-    async def on_http_error(_: Request, error: HTTPException) -> Response:
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
         code = _CODES.get(error.status_code, "error")
-        return error_response(error.status_code, code, str(error.detail), headers=error.headers)
+        headers = error.headers
+        if error.status_code == 405:
+            headers = {"Allow": ", ".join(sorted(_methods_of(request)))}
+        return error_response(error.status_code, code, str(error.detail), headers=headers)
 
     @app.exception_handler(Exception)
     async def on_fault(request: Request, error: Exception) -> Response:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return error_response(500, "internal", "the service could not answer. Its log says why")
+
+
+def _methods_of(request: Request) -> set[str]:
+    """The methods that this path takes; Starlette names those of the first route only."""
+    return {
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
