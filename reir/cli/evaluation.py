@@ -83,7 +83,7 @@ def evaluate(
         scorer = load_model(model or index.info.model.name, device=device)
     else:
         scorer = load_model(model or "auto", device=device)
-        index = _cached_index(data, scorer)
+        index = cached_index(data, scorer)
     with index.snapshot() as snapshot, phase_bar() as progress:
         found = run_evaluation(
             snapshot,
@@ -101,8 +101,12 @@ def evaluate(
         print(format_report(found))
 
 
-def _cached_index(data: Dataset, model: Model) -> Index:
-    """The index of a data set's pictures by this model in the user's cache folder, brought up to date."""
+def cached_index(data: Dataset, model: Model) -> Index:
+    """The index of a data set's pictures by this model in the user's cache folder, brought up to date.
+
+    Raises:
+        DatasetError: the pictures are not there.
+    """
     import hashlib
 
     from platformdirs import user_cache_path

@@ -12,10 +12,26 @@ The call, as ``reir eval`` makes it::
 (instances). Errors are :class:`~reir.errors.ReirError`: a wrong option (UsageError), another model than the index's
 (ModelMismatchError), pictures of the data set that the index lacks (PicturesMissingError). The gallery is the whole
 index; ``evaluation.warnings`` says so when it holds pictures that the data set does not list.
+
+``calibrate(snapshot, model, dataset)`` learns from the same kind of data set what the model's scores mean.
 """
 
-from reir.evaluation.evaluate import Progress, evaluate
+from reir.evaluation.calibrate import CalibrationReport, SizeFigures, calibrate
+from reir.evaluation.evaluate import evaluate
+from reir.evaluation.left_out import Trials, leave_out
+from reir.evaluation.progress import Progress
 from reir.evaluation.report import format_report
 from reir.evaluation.result import Evaluation, Figures
 
-__all__ = ["Evaluation", "Figures", "Progress", "evaluate", "format_report"]
+__all__ = [
+    "CalibrationReport",
+    "Evaluation",
+    "Figures",
+    "Progress",
+    "SizeFigures",
+    "Trials",
+    "calibrate",
+    "evaluate",
+    "format_report",
+    "leave_out",
+]

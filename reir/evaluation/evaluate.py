@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from reir.data.dataset import SIZE_CLASSES, Dataset, Query, SizeClass, Target
 from reir.errors import DatasetError, UsageError
 from reir.evaluation.located import Located, locate
+from reir.evaluation.progress import Progress, silent
 from reir.evaluation.result import Evaluation, Figures, SizeRule
 from reir.metrics import IOUS, KS, PROTOCOLS, Placement, RankCounter, Truth, intervals, outcomes, place, shares
 from reir.metrics import Protocol as MetricProtocol
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
 _ENCODED_AT_ONCE = 64
 _ROWS_AT_ONCE = 16_384
 _SMALL_AREA, _MEDIUM_AREA = 32**2, 96**2
-
-
-class Progress(Protocol):
-    """Something that is told how far an evaluation is."""
-
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        """Take in that ``done`` of ``total`` queries ("encoding", "placing") or instances ("scanning") are done."""
-        ...
 
 
 def evaluate(
@@ -73,7 +66,7 @@ def evaluate(
     if not dataset.queries:
         raise DatasetError(f"data set {dataset.path} has no expressions to measure")
     snapshot.info.require(model.identity)
-    tell: Progress = progress if progress is not None else _silent
+    tell: Progress = progress if progress is not None else silent
     located = locate(snapshot, dataset)
     queries = [*dataset.queries, *(dataset.ambiguous if "any" in protocols else ())]
 
@@ -209,7 +202,3 @@ def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
     started = perf_counter()
     yield
     timings[name] = 1000 * (perf_counter() - started)
-
-
-def _silent(phase: str, done: int, total: int) -> None:
-    """Progress that nobody looks at."""

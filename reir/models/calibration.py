@@ -100,9 +100,10 @@ class Calibration:
         scores, best = np.asarray(scores, dtype=np.float64), np.asarray(best, dtype=np.float64)
         if scores.shape[-1] == 0 or best.shape[-1] == 0:
             return np.zeros(scores.shape)
-        return self.anything_fits(best, instances, read=read)[..., None] * self._share(scores, best)
+        return self.anything_fits(best, instances, read=read)[..., None] * self.shares(scores, best)
 
-    def _share(self, scores: Float64Array, best: Float64Array) -> Float64Array:
+    def shares(self, scores: Float64Array, best: Float64Array) -> Float64Array:
+        """The chance (..., K) of each hit if anything fits; ``best`` (..., M) holds at least one score."""
         first = best[..., :1]
         weights = np.exp(self.contrast * (scores - first))
         everything = np.exp(self.contrast * (best - first)).sum(axis=-1, keepdims=True)
@@ -110,6 +111,10 @@ class Calibration:
         rivals = np.maximum(everything - np.where(scores >= best[..., -1:], weights, 0.0), _NOTHING)
         clear = self.contrast * (self.clear_score - first)
         return _sigmoid(self.contrast * (scores - first) + np.logaddexp(-np.log(rivals), -clear))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that is stored."""
+        return {"format": _FORMAT, **asdict(self)}
 
     def save(self, path: Path) -> None:
         """Write it as one JSON object.
@@ -119,7 +124,7 @@ class Calibration:
         """
         partial = path.with_name(f"{path.name}.partial")
         try:
-            partial.write_text(json.dumps({"format": _FORMAT, **asdict(self)}, indent=1) + "\n")
+            partial.write_text(json.dumps(self.to_json(), indent=1) + "\n")
             partial.replace(path)
         except OSError as error:
             raise CalibrationError(f"{path} cannot be written: {error.strerror}. Choose another file: --out") from error
