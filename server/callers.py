@@ -1,4 +1,7 @@
-"""Who is calling: dependencies that let a route's readers or administrators through."""
+"""Who is calling: dependencies that let a route's readers or administrators through.
+
+They are coroutines though they wait for nothing: plain functions would go through the thread pool on every request.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API k
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="Given by POST /v1/session, for pages.")
 
 
-def reader(
+async def reader(
     request: Request,
     service: Annotated[Service, Depends(get_service)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
@@ -48,7 +51,7 @@ def reader(
     return role
 
 
-def administrator(role: Annotated[Role, Depends(reader)], service: Annotated[Service, Depends(get_service)]) -> Role:
+async def administrator(role: Annotated[Role, Depends(reader)], service: Annotated[Service, Depends(get_service)]) -> Role:
     """The role of a caller who may change the gallery.
 
     Raises:

@@ -92,7 +92,7 @@ class Service:
         return replace(answer, timings_ms=timings)
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:
     """The service that answers this request, for routes.
 
     Raises:
