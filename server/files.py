@@ -82,7 +82,7 @@ class GalleryFiles:
     """The files below ``root``; ``db`` is the index folder, which may lie among them and is none of them."""
 
     def __init__(self, root: Path, db: Path) -> None:
-        self.root = root
+        self.root = Path(os.path.realpath(root))
         self._db = db.resolve()
 
     @contextmanager
@@ -154,7 +154,7 @@ class GalleryFiles:
         place = self.root.joinpath(*parts)
         try:
             path.encode()
-            if place.parent.resolve() != place.parent:
+            if Path(os.path.realpath(place.parent)) != place.parent:
                 raise RefusedPathError(path, "a folder on its way is a link")
         except UnicodeEncodeError:
             raise RefusedPathError(path, "it is not valid text") from None
@@ -206,8 +206,9 @@ def _open_below(root: Path, path: Path) -> int:
     The path is resolved first and then opened name by name from the root, following no link: what is swapped in
     between makes the opening fail.
     """
-    home = root.resolve(strict=True)
-    *folders, name = path.resolve(strict=True).relative_to(home).parts
+    # Not Path.resolve, which has an error of its own for a loop of links.
+    home = Path(os.path.realpath(root, strict=True))
+    *folders, name = Path(os.path.realpath(path, strict=True)).relative_to(home).parts
     held = os.open(home, _OPEN | os.O_DIRECTORY)
     try:
         for folder in folders:
