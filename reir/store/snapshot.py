@@ -123,7 +123,7 @@ class Snapshot:
             np.empty(len(numbers), np.float32),
             np.empty((len(numbers), self.model.dimension), np.float32),
         )
-        current = np.array([self._current_id(int(number)) for number in numbers], np.int64)
+        current = self._current_ids(numbers)
         # Not np.unique, whose first call imports numpy.ma: 50 ms of every search from a cold process.
         for number in set((current >> ROW_BITS).tolist()):
             segment = self._segments[number]
@@ -220,6 +220,18 @@ class Snapshot:
 
     def _dead(self, segment: Segment) -> IntArray:
         return self._manifest.dead.get(segment.number, _EMPTY)
+
+    def _current_ids(self, numbers: IntArray) -> IntArray:
+        # Those that a search has just given, which are by far the most, are all of this snapshot.
+        segments = numbers >> ROW_BITS
+        rows = numbers & ((1 << ROW_BITS) - 1)
+        known = np.zeros(len(numbers), np.bool_)
+        for number in set(segments.tolist()) & self._segments.keys():
+            known |= (segments == number) & (rows < self._segments[number].row_count)
+        current = numbers.copy()
+        for place in np.flatnonzero(~known):
+            current[place] = self._current_id(int(numbers[place]))
+        return current
 
     def _current_id(self, number: int) -> int:
         segment = self._segments.get(number >> ROW_BITS)
