@@ -119,7 +119,7 @@ def _print_answers(queries: Sequence[Query], results: Sequence[SearchResult]) ->
 
 def _save_answers(queries: Sequence[Query], results: Sequence[SearchResult], gallery: Gallery, target: Path) -> None:
     """One picture an expression: the best hit, with the expression under it."""
-    from reir.cli.hits import score_text
+    from reir.cli.hits import worth_text
     from reir.imaging import decode_picture
     from reir.imaging.draw import Mark
     from reir.imaging.sheet import CELL_WIDTH, Panel, contact_sheet
@@ -128,7 +128,7 @@ def _save_answers(queries: Sequence[Query], results: Sequence[SearchResult], gal
     for number, (query, result) in enumerate(zip(queries, results, strict=True), start=1):
         for best in result.hits[:1]:
             picture = decode_picture(gallery.root / best.path, max_side=2 * CELL_WIDTH).picture
-            panels.append(Panel(number, picture, [Mark(best.box, score_text(best.score))], query.text, ""))
+            panels.append(Panel(number, picture, [Mark(best.box, worth_text(best))], query.text, ""))
     subtitle = f"the best hit of each expression among {gallery.info().instances:,} objects · {results[0].model}"
     notice = gallery.model.notice
     warnings = [notice] if notice else []

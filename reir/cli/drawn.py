@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reir.cli.hits import by_picture, score_text
+from reir.cli.hits import by_picture, worth_text
 from reir.errors import ImageUnreadableError, UsageError
 from reir.types import Hit, Picture, SearchResult
 
@@ -59,11 +59,12 @@ def save_sheet(result: SearchResult, title: str, root: Path, target: Path) -> li
                 picture=picture if isinstance(picture, Picture) else None,
                 marks=_marks(hits),
                 caption=hits[0].path,
-                note=score_text(hits[0].score),
+                note=worth_text(hits[0]),
             )
         )
     count = len(panels)
-    subtitle = f"{count} {'picture' if count == 1 else 'pictures'}, best first · {result.model}"
+    order = "nothing seems to fit, the nearest first" if result.no_match else "best first"
+    subtitle = f"{count} {'picture' if count == 1 else 'pictures'}, {order} · {result.model}"
     target.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(title, panels, subtitle=subtitle, warnings=result.warnings).save(target)
     return failures
@@ -82,7 +83,7 @@ def check_sheet_name(target: Path) -> None:
 def _marks(hits: Sequence[Hit]) -> list[Mark]:
     from reir.imaging.draw import Mark
 
-    return [Mark(hit.box, score_text(hit.score)) for hit in hits]
+    return [Mark(hit.box, worth_text(hit)) for hit in hits]
 
 
 def _read(path: Path, longest_side: int) -> Picture | str:

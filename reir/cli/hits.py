@@ -20,6 +20,17 @@ def score_text(score: float) -> str:
     return f"{score:.3f}" if abs(score) < 10 else f"{score:.1f}"
 
 
+def chance_text(probability: float) -> str:
+    """A chance as a person says it, in whole percent; never 0% or 100%, which would be certainties."""
+    percent = round(100 * probability)
+    return "<1%" if percent < 1 else ">99%" if percent > 99 else f"{percent}%"
+
+
+def worth_text(hit: Hit) -> str:
+    """How good a hit is, for a label: its chance where the model is calibrated, else its score."""
+    return score_text(hit.score) if hit.probability is None else chance_text(hit.probability)
+
+
 def box_text(hit: Hit) -> str:
     """``x0,y0,x1,y1`` in whole pixels of the upright original."""
     return ",".join(str(round(value)) for value in hit.box)
@@ -50,7 +61,10 @@ def _print_table(result: SearchResult, root: Path) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    chances = any(hit.probability is not None for hit in result.hits)
     table.add_column("", justify="right", style="bold")
+    if chances:
+        table.add_column("chance", justify="right")
     table.add_column("score", justify="right")
     table.add_column("picture", overflow="fold", ratio=1)
     table.add_column("box (x0,y0,x1,y1)", style="cyan", no_wrap=True)
@@ -62,7 +76,8 @@ def _print_table(result: SearchResult, root: Path) -> None:
             path = Text(hit.path, style=f"link {(root / hit.path).as_uri()}") if first else Text("")
             table.add_row(
                 str(hit.rank) if first else "",
-                Text(score_text(hit.score), style="bold" if first else "dim"),
+                *([Text(worth_text(hit), style="bold" if first else "dim")] if chances else []),
+                Text(score_text(hit.score), style="bold" if first and not chances else "dim"),
                 path,
                 box_text(hit),
                 f"{hit.width}x{hit.height}" if first else "",

@@ -105,6 +105,8 @@ def search(
         )
         root = gallery.root
     warn(result.warnings)
+    if result.no_match and result.hits and not json_output:
+        note("Nothing in this gallery seems to fit; the nearest are:")
     if json_output:
         print_json(result.to_json())
     elif paths_only:

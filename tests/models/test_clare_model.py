@@ -1,15 +1,17 @@
 """The model object over a checkpoint folder, random weights: loading, batching, boxes, the exported text branch."""
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from reir.errors import UsageError
-from reir.models import load_model
+from reir.errors import CalibrationError, UsageError
+from reir.models import CALIBRATION_FILE, Calibration, load_model
 from reir.models.clare.builder import build_clare
 from reir.models.clare.checkpoint import network_config, save_checkpoint_folder
 from reir.models.clare.config import TINY
@@ -116,6 +118,29 @@ def test_no_expressions(model):
 def test_unknown_words_are_told(model):
     assert model.text_warnings("the red zebra") == ["clare:random does not know: zebra"]
     assert model.text_warnings("the red dog") == []
+
+
+def test_the_share_of_words_that_are_read(model):
+    assert model.share_read("the red zebra") == pytest.approx(2 / 3)
+    assert model.share_read("zebra xylophone") == 0
+    assert model.share_read(" ".join(["red"] * 80)) == pytest.approx(64 / 80)
+    assert model.share_read("") == 0
+
+
+def test_a_calibration_is_that_of_the_folder_and_of_these_weights_only(folder, model, tmp_path):
+    assert model.calibration is None
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    fingerprint = model.identity.fingerprint
+    calibration = Calibration(fingerprint, 30, -0.6, -5, 40, 0.36, threshold=0.3)
+    calibration.save(copy / CALIBRATION_FILE)
+    calibrated = ClareModel(copy, name="clare:random")
+    assert calibrated.calibration == calibration
+    assert calibrated.identity == model.identity  # indexes stay valid
+    replace(calibration, fingerprint="other weights").save(copy / CALIBRATION_FILE)
+    assert ClareModel(copy, name="clare:random").calibration is None
+    (copy / CALIBRATION_FILE).write_text("{")
+    with pytest.raises(CalibrationError, match="reir models calibrate"):
+        _ = ClareModel(copy, name="clare:random").calibration
 
 
 def test_fingerprint_changes_with_weights_and_serving(folder, model, tmp_path):

@@ -56,6 +56,13 @@ def test_it_knows_every_word_of_the_demo(model):
     assert not [query.text for query in queries if model.text_warnings(query.text)]
 
 
+def test_it_is_calibrated(model):
+    """Weights that are replaced need ``reir models calibrate`` again; a calibration of others is not used."""
+    assert model.calibration is not None
+    assert model.calibration.made["dataset"] == "validation"
+    assert 0.1 < model.calibration.threshold <= 0.5
+
+
 def test_it_finds_what_the_demo_describes(model):
     """Far above chance on 100 pictures of the demo gallery; the figures on the test split are in the model card."""
     dataset = load_dataset("demo")

@@ -33,6 +33,7 @@ def fill(index: Index) -> None:
 
 def answered(snapshot: Snapshot, where: ImageFilter) -> set[str]:
     scores, ids = snapshot.search(QUERY, 100, where=where)
+    assert snapshot.rank(QUERY, 1, where=where).searched == (ids[0] >= 0).sum()
     found = ids[0][ids[0] >= 0]
     assert len(found) == len(set(found.tolist()))
     assert np.isneginf(scores[0][len(found) :]).all()
