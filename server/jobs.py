@@ -112,10 +112,8 @@ class Jobs:
             ServiceError: too many jobs wait (503).
         """
         suffixes = [safe_name(upload.name)[1] for upload in uploads]
-        if self._queue.full():
-            raise overloaded(_RETRY_SECONDS)
-        place = self._files.folder(folder)
         job = self._new("add")
+        place = self._files.folder(folder)
         # Hidden, so that no walk takes the files for pictures before they are checked; beside their future place, so
         # that moving them there is one step.
         staging = place / f".incoming-{job.job_id}"
@@ -158,6 +156,8 @@ class Jobs:
             self._book.sign_off()
 
     def _new(self, kind: Kind, image_id: int | None = None) -> Job:
+        if self._stop.is_set() or self._queue.full():
+            raise overloaded(_RETRY_SECONDS)
         try:
             return self._book.new(kind, image_id=image_id)
         except OSError as error:
@@ -272,22 +272,15 @@ class Jobs:
             job.counts["failed"] += refused
 
     def _remove(self, job: Job) -> None:
-        """Take a picture out by its id. Its path is looked up anew for as long as it is there: it may just have moved.
-
-        Another path with the same content keeps the instances that the two share.
-        """
         assert job.image_id is not None
-        removed = 0
-        for _ in range(3):
-            with self._gallery.reading() as snapshot:
-                row = snapshot.images([job.image_id]).get(job.image_id)
-                job.snapshot = snapshot.number
-            if row is None or row.status == "deleted":
-                break
-            place = self._files.root / row.path
-            removed += self._when_free(job, partial(self._gallery.remove, [place]))
-            job.pictures = [_outcome(row.path, row, status="deleted")]
+        with self._gallery.reading() as snapshot:
+            row = snapshot.images([job.image_id]).get(job.image_id)
+        removed = self._when_free(job, partial(self._gallery.remove_images, [job.image_id]))
         job.counts = {"removed": removed}
+        if row is not None and removed:
+            job.pictures = [_outcome(row.path, row, status="deleted")]
+        with self._gallery.reading() as snapshot:
+            job.snapshot = snapshot.number
 
     def _tidy(self) -> None:
         """Note the jobs that other processes left behind, and forget old ones."""
