@@ -37,7 +37,8 @@ RUN groupadd --gid 10001 reir \
     && install --directory --owner reir --group reir /index /photos
 COPY --from=build /opt/reir /opt/reir
 
-ENV PATH=/opt/reir/bin:$PATH PYTHONUNBUFFERED=1 REIR_DB=/index
+# ONNX Runtime would otherwise be ready to report its use to its makers.
+ENV PATH=/opt/reir/bin:$PATH PYTHONUNBUFFERED=1 REIR_DB=/index ORT_DISABLE_TELEMETRY=1
 USER 10001:10001
 WORKDIR /home/reir
 VOLUME /index

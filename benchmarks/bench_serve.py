@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -201,6 +202,8 @@ def main() -> None:
     options.add_argument("--serve", nargs=argparse.REMAINDER, default=[], help="further options of reir serve")
     options.add_argument("--json", type=Path, help="a file for the figures")
     given = options.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is needed (Debian package wrk): scripts/setup-system.sh wrk")
     print_machine(["reir", "fastapi", "uvicorn", "onnxruntime", "numpy"], seed=0)
     with tempfile.TemporaryDirectory() as folder:
         figures = {"demo": measure("demo gallery", demo_index(given.cache), given, Path(folder))}
