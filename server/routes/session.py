@@ -27,7 +27,7 @@ class SessionBody(BaseModel):
     status_code=204,
     response_class=Response,
     summary="Begin a session.",
-    responses={204: {"description": f"The cookie {COOKIE} is set."}, **failures(401, 413)},
+    responses={204: {"description": f"The cookie {COOKIE} is set."}, **failures(400, 401, 413)},
 )
 def begin(body: SessionBody, request: Request, service: Annotated[Service, Depends(get_service)]) -> Response:
     """A cookie that stands for an API key, for pages: an `<img>` cannot send a key.

@@ -4,8 +4,6 @@ import http.client
 import io
 import json
 import os
-import threading
-import time
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +11,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +24,7 @@ from reir.store import FileFacts, ImageRow, Index
 from tests.grid_colour_model import GridColourModel
 from tests.search.galleries import paint
 from tests.server.serving import ADMINISTRATOR, finished, index_all, key_file, serving
+from tests.serving import running
 
 SECRET = (255, 0, 255)
 """The colour of the one picture outside the gallery; no picture inside has it."""
@@ -344,29 +342,24 @@ IN_THE_ADDRESS = [
 
 
 def test_nothing_but_ids_and_known_names_is_found_in_the_address(root: Path) -> None:
-    gallery = Gallery.open(root / ".reir", model=GridColourModel())
-    app = create_app(ServiceSettings(api_key_file=key_file(root.parent)), gallery=gallery)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        here = f"http://127.0.0.1:{port}"
+    settings = ServiceSettings(api_key_file=key_file(root.parent))
+    with (
+        Gallery.open(root / ".reir", model=GridColourModel()) as gallery,
+        running(create_app(settings, gallery=gallery)) as here,
+    ):
         for trick in IN_THE_ADDRESS:
-            for address in (
-                f"/v1/images/{trick}",
-                f"/v1/images/{trick}/thumbnail",
-                f"/v1/instances/{trick}/crop",
-                f"/static/{trick}",
-                f"/v1/jobs/{trick}",
-                f"/{trick}",
+            for place in (
+                "v1/images/{}",
+                "v1/images/{}/thumbnail",
+                "v1/instances/{}/crop",
+                "v1/jobs/{}",
+                "static/{}",
+                "{}",
             ):
+                address = f"/{place.format(trick)}"
                 # By hand, because clients tidy addresses up before they send them.
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-                connection.putrequest("GET", quote(address, safe="/%\\.;:"), skip_host=False)
+                connection = http.client.HTTPConnection(here.removeprefix("http://"), timeout=10)
+                connection.putrequest("GET", quote(address, safe="/%\\.;:"))
                 connection.putheader("Authorization", ADMINISTRATOR["Authorization"])
                 connection.endheaders()
                 answer = connection.getresponse()
@@ -378,10 +371,6 @@ def test_nothing_but_ids_and_known_names_is_found_in_the_address(root: Path) -> 
                 assert b"create_app" not in body
                 assert answer.getheader("X-Evil") is None
                 connection.close()
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        gallery.close()
 
 
 def test_the_upload_folder_is_never_the_index(root: Path) -> None:

@@ -1,15 +1,10 @@
 import asyncio
 import http.client
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from reir.server.protection import SECURITY_HEADERS, BodyLimit, HostCheck, host_name
 from tests.search.galleries import make_index
 from tests.server.serving import ADMINISTRATOR, READER, serving
+from tests.serving import running
 
 LIMIT = 100
 
@@ -265,30 +261,13 @@ def test_other_origins_are_told_nothing_unless_they_are_listed(root: Path) -> No
         assert "access-control-allow-origin" not in other.headers
 
 
-@contextmanager
-def listening(app: ASGIApp) -> Iterator[int]:
-    """The port of a real server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))  # type: ignore[arg-type]
-        thread = threading.Thread(target=server.run, args=([free],))
-        thread.start()
-        try:
-            while not server.started:
-                time.sleep(0.01)
-            yield free.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(10)
-
-
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_client_that_sends_too_much_reads_why(chunked: bool) -> None:
     most = 1 << 20
     app = BodyLimit(Starlette(routes=[Route("/", length, methods=["POST"])]), most=most, most_uploaded=most)
-    with listening(app) as port:
+    with running(app) as url:
         for _ in range(5):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
             body = (bytes(1 << 16) for _ in range(48)) if chunked else bytes(3 * most)
             connection.request("POST", "/", body, encode_chunked=chunked)
             assert connection.getresponse().status == 413
