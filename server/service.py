@@ -38,7 +38,8 @@ class Service:
         self.gallery = gallery
         self.metrics = metrics
         self.keys = Keys.load(settings.api_key_file)
-        _ = self.gallery.model  # a model that is missing, or has changed, should stop the start, not the first search
+        # A fault of the model or the index should stop the start, and no caller should wait until they are loaded.
+        gallery.search("something", top=1)
         self.searches: Batcher[SearchRequest, SearchResult | ReirError] = Batcher(
             self.gallery.search_many,
             most_at_once=settings.batch,
