@@ -987,7 +987,10 @@ function listenToView() {
       event.preventDefault()
       turn(event.key === 'ArrowLeft' ? -1 : 1)
     }
-    if (event.key === 'm' && view.chosen !== null && !opensElsewhere(event)) moreLike(view.chosen)
+    if (event.key === 'm' && view.chosen !== null && !opensElsewhere(event)) {
+      event.preventDefault() // or it would be typed into the search box
+      moreLike(view.chosen)
+    }
   })
   let start = null
   $('stage').addEventListener('touchstart', (event) => { start = event.touches.length === 1 ? event.touches[0] : null }, { passive: true })
