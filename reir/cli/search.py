@@ -32,6 +32,15 @@ def search(
     ] = None,
     top: Annotated[int, typer.Option("-t", "--top", metavar="N", help="How many pictures (with --flat: boxes).")] = 10,
     flat: Annotated[bool, typer.Option("--flat", help="Rank single boxes, not pictures.")] = False,
+    cursor: Annotated[
+        str | None,
+        typer.Option(
+            "--cursor",
+            metavar="TEXT",
+            show_default=False,
+            help="The next page: next_cursor of an answer in --json, with the same options but --top.",
+        ),
+    ] = None,
     min_score: Annotated[
         float | None,
         typer.Option("--min-score", metavar="S", show_default=False, help="Leave out boxes scored lower."),
@@ -82,8 +91,8 @@ def search(
     from reir.indexer.location import find_index
     from reir.search import parse_date
 
-    if (expression is None) == (image is None):
-        raise UsageError('give an expression or --image, one of the two: reir search "red cup on a table"')
+    if sum(given is not None for given in (expression, image, cursor)) != 1:
+        raise UsageError('give one of an expression, --image and --cursor: reir search "red cup on a table"')
     if json_output and paths_only:
         raise UsageError("--json and --paths-only exclude each other")
     if sheet is not None:
@@ -96,6 +105,7 @@ def search(
         result = gallery.search(
             expression,
             image=image,
+            cursor=cursor,
             top=top,
             flat=flat,
             min_score=min_score,
@@ -126,6 +136,6 @@ def search(
     if sheet is not None:
         from reir.cli.drawn import save_sheet
 
-        title = result.expression if result.expression is not None else f"like {image}"
+        title = result.expression if result.expression is not None else "more" if image is None else f"like {image}"
         warn(save_sheet(result, title, root, sheet))
         note(f"contact sheet: {sheet}")

@@ -88,6 +88,14 @@ def test_by_example(command: Reir, indexed: Path, tmp_path: Path) -> None:
     assert done.json["hits"][0]["path"] == "a/yellow.png"
 
 
+def test_the_next_page(command: Reir, indexed: Path) -> None:
+    first = command("search", "red", "--top", "1", "--json").json
+    second = command("search", "--cursor", first["next_cursor"], "--top", "5", "--json").json
+    assert [hit["rank"] for hit in first["hits"]] == [1]
+    assert {hit["rank"] for hit in second["hits"]} == {2, 3}
+    assert (second["expression"], second["next_cursor"]) == ("red", None)
+
+
 def test_the_index_is_found_from_a_folder_inside(
     command: Reir, indexed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -103,8 +111,9 @@ def test_the_index_is_found_from_a_folder_inside(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "give an expression or --image"),
-        (["red", "--image", "x.png"], 2, "give an expression or --image"),
+        ([], 2, "give one of an expression, --image and --cursor"),
+        (["red", "--image", "x.png"], 2, "give one of an expression, --image and --cursor"),
+        (["--cursor", "made up"], 2, "the cursor is damaged"),
         ([" "], 2, "the expression is empty"),
         (["red", "--json", "--paths-only"], 2, "exclude each other"),
         (["red", "--top", "0"], 2, "top must be 1 to"),
