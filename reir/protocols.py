@@ -78,7 +78,7 @@ class Model(Protocol):
         ...
 
     def share_read(self, expression: str) -> float:
-        """Share of an expression's words that the text branch takes in; 1 for all of them."""
+        """Share of an expression's describing words that the text branch takes in; 1 for all of them."""
         ...
 
 

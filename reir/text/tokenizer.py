@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from reir.types import Array, IntArray
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 PAD_ID, UNKNOWN_ID = 0, 1
+
+_FUNCTION_WORD = re.compile("an?|the|this|that|these|those|which|who|its?|is|are|be|being|of|to|in|at|by|and|or")
+"""Words that hold a description together and describe nothing by themselves."""
 
 
 class WordTokenizer:
@@ -79,6 +83,15 @@ class WordTokenizer:
         return [expression[start:end] for start, end in encoding.offsets[self.max_tokens :]]
 
     def share_read(self, expression: str) -> float:
-        """Share of the words that are known and within ``max_tokens``; 0 where there is no word."""
-        ids = self._tokenizer.encode(expression).ids
-        return sum(token != UNKNOWN_ID for token in ids[: self.max_tokens]) / max(len(ids), 1)
+        """Share of the words that are known and within ``max_tokens``; 0 where no word says anything.
+
+        Of the words that describe: articles and their like, and punctuation, neither count for nor against.
+        """
+        encoding = self._tokenizer.encode(expression)
+        read = described = 0
+        for place, ((start, end), token) in enumerate(zip(encoding.offsets, encoding.ids, strict=True)):
+            word = expression[start:end].lower()
+            if not _FUNCTION_WORD.fullmatch(word) and any(letter.isalnum() for letter in word):
+                described += 1
+                read += token != UNKNOWN_ID and place < self.max_tokens
+        return read / max(described, 1)

@@ -121,7 +121,9 @@ def test_unknown_words_are_told(model):
 
 
 def test_the_share_of_words_that_are_read(model):
-    assert model.share_read("the red zebra") == pytest.approx(2 / 3)
+    assert model.share_read("the red zebra") == 1 / 2
+    assert model.share_read("The red dog, left of a cat!") == 1
+    assert model.share_read("the") == 0
     assert model.share_read("zebra xylophone") == 0
     assert model.share_read(" ".join(["red"] * 80)) == pytest.approx(64 / 80)
     assert model.share_read("") == 0

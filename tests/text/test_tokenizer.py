@@ -51,3 +51,20 @@ def test_file_round_trip(tokenizer, tmp_path):
 def test_no_torch_is_imported():
     code = "import sys, reir.text; assert not {'torch', 'transformers', 'open_clip'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("expression", "share"),
+    [
+        ("the red dog", 1),
+        ("The RED dog!", 1),  # neither case nor punctuation
+        ("red zebra", 1 / 2),
+        ("a zebra", 0),  # an article describes nothing, known or not
+        ("the", 0),
+        ("!?", 0),
+        ("", 0),
+        ("red dog left red dog left", 4 / 6),  # beyond the longest sentence it takes
+    ],
+)
+def test_the_share_of_describing_words_that_are_read(tokenizer, expression, share):
+    assert tokenizer.share_read(expression) == pytest.approx(share)

@@ -119,7 +119,7 @@ class ClareModel:
         return warnings
 
     def share_read(self, expression: str) -> float:
-        """Share of the words that are known and within the length; 0 for an expression without a word."""
+        """Share of the describing words that are known and within the length; 0 for an expression without any."""
         return self._tokenizer.share_read(expression)
 
     @cached_property
