@@ -220,7 +220,13 @@ class Jobs:
             pause = min(2 * pause, 5.0)
             job.run()
 
-    def _add(self, job: Job, paths: Mapping[str, str | None], external_ids: Mapping[str, str]) -> None:
+    def _add(
+        self,
+        job: Job,
+        paths: Mapping[str, str | None],
+        external_ids: Mapping[str, str],
+        refused_before: Sequence[dict[str, object]] = (),
+    ) -> None:
         """Index what lies at the paths; each may have the name under which it was sent."""
         places: dict[str, Path] = {}
         refused: dict[str, str] = {}
@@ -239,12 +245,12 @@ class Jobs:
         job.snapshot = report.snapshot
         counted = ("new", "changed", "moved", "duplicates", "deleted", "unchanged", "failed_before", "instances")
         job.counts = {name: getattr(report, name) for name in counted}
-        job.counts["failed"] = len(report.failed) + len(refused)
+        job.counts["failed"] = len(report.failed) + len(refused) + len(refused_before)
         rows = self._rows([path for path, place in places.items() if not place.is_dir()])
-        job.pictures += [_outcome(path, rows[path], name=paths[path]) for path in rows]
-        job.pictures += [_outcome(path, cause=cause) for path, cause in report.failed if path not in rows]
-        job.pictures += [_outcome(path, cause=cause, name=paths[path]) for path, cause in refused.items()]
-        del job.pictures[_MOST_PICTURES:]
+        fates = [_outcome(path, rows[path], name=paths[path]) for path in rows]
+        fates += [_outcome(path, cause=cause) for path, cause in report.failed if path not in rows]
+        fates += [_outcome(path, cause=cause, name=paths[path]) for path, cause in refused.items()]
+        job.pictures = [*refused_before, *fates][:_MOST_PICTURES]
 
     def _rows(self, paths: Sequence[str]) -> dict[str, ImageRow | None]:
         with self._gallery.reading() as snapshot:
@@ -252,24 +258,26 @@ class Jobs:
 
     def _keep(self, job: Job, names: Mapping[Path, str], folder: Path) -> None:
         """Move the uploads that are pictures to their place, and index them."""
-        kept: dict[str, str | None] = {}
-        waiting = list(names)
-        tasks = [Task(number, str(path), frozenset(), _CHECK_SIDE) for number, path in enumerate(waiting)]
+        staged = list(names)
+        tasks = [Task(number, str(path), frozenset(), _CHECK_SIDE) for number, path in enumerate(staged)]
+        sound: list[Path] = []
+        refused: list[dict[str, object]] = []
         with DecodePool(tasks, workers=1, window=2, patience=60.0) as answers:
             for answer in answers:
-                staged = waiting[answer.number]
                 if self._stop.is_set():
                     raise _StoppedError
-                if answer.picture is None:
-                    cause = answer.cause or "it cannot be read"
-                    job.pictures.append(_outcome(None, cause=cause, name=names[staged]))
+                path = staged[answer.number]
+                if answer.picture is not None:
+                    sound.append(path)
                 else:
-                    kept[self._files.relative(keep_upload(staged, folder, names[staged]))] = names[staged]
-        job.counts = {"failed": len(job.pictures)}
+                    refused.append(_outcome(None, cause=answer.cause or "it cannot be read", name=names[path]))
+        kept = {self._files.relative(keep_upload(path, folder, names[path])): names[path] for path in sound}
+        job.counts = {"failed": len(refused)}
+        # What is said of them if indexing them fails.
+        cause = "it was kept, but not indexed. Add it by its path, or index the gallery again"
+        job.pictures = refused + [_outcome(path, cause=cause, name=name) for path, name in kept.items()]
         if kept:
-            refused = job.counts["failed"]
-            self._add(job, kept, {})
-            job.counts["failed"] += refused
+            self._add(job, kept, {}, refused)
 
     def _remove(self, job: Job) -> None:
         assert job.image_id is not None

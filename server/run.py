@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from reir.errors import UsageError
 from reir.gallery import Gallery
 from reir.indexer.location import find_index
+from reir.server.access import Keys
 from reir.server.app import create_app
 from reir.server.settings import ServiceSettings
 
@@ -38,7 +39,7 @@ def serve(
         insecure: listen beyond this machine though no keys are asked for.
 
     Raises:
-        UsageError: the address can be reached from elsewhere, and there are no keys.
+        UsageError: the address can be reached from elsewhere, and there are no keys; or the key file is not right.
         IndexNotFoundError, ModelMismatchError: see ``Gallery.open``.
     """
     if is_loopback(host):
@@ -48,9 +49,10 @@ def serve(
             f"on {host} others can reach the service, and without keys they could see every picture. Give "
             "--api-key-file FILE, or say --insecure if that is meant"
         )
+    Keys.load(settings.api_key_file)
     with Gallery.open(find_index(db=settings.db), database_url=settings.database_url) as gallery:
         settings = settings.model_copy(update={"db": gallery.db})
-        _ = gallery.model  # what is wrong with the index should be said here, not in a log
+        _ = gallery.model  # what is wrong with the index, or with the keys, should be said here, not in a log
     options = {
         "host": host,
         "port": port,

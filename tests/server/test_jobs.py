@@ -360,6 +360,18 @@ def test_a_job_gives_up_on_a_writer_that_does_not_end(gallery: GatedGallery, roo
     jobs.close()
 
 
+def test_uploads_that_were_kept_and_not_indexed_are_named(gallery: GatedGallery, root: Path) -> None:
+    gallery.gate.set()
+    jobs = jobs_of(gallery, patience=0.2)
+    with Index.open(root / ".reir").writer(), (root / "first.png").open("rb") as file:
+        job = ended(jobs, jobs.upload([Upload("a.png", file)], "uploads"))
+    assert job.state == "failed"
+    assert [(picture["path"], picture["status"]) for picture in job.pictures] == [("uploads/a.png", "failed")]
+    job = ended(jobs, jobs.add(["uploads/a.png"]))
+    assert [(picture["path"], picture["status"]) for picture in job.pictures] == [("uploads/a.png", "indexed")]
+    jobs.close()
+
+
 def test_only_the_newest_jobs_are_kept(gallery: GatedGallery) -> None:
     gallery.gate.set()
     jobs = jobs_of(gallery)
