@@ -51,7 +51,9 @@ async def reader(
     return role
 
 
-async def administrator(role: Annotated[Role, Depends(reader)], service: Annotated[Service, Depends(get_service)]) -> Role:
+async def administrator(
+    role: Annotated[Role, Depends(reader)], service: Annotated[Service, Depends(get_service)]
+) -> Role:
     """The role of a caller who may change the gallery.
 
     Raises:
