@@ -46,7 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         yield url, folder
 
 
-@pytest.mark.parametrize("script", [block for block in blocks("sh")])
+@pytest.mark.parametrize("script", blocks("sh"))
 def test_examples_run(served: tuple[str, Path], script: str) -> None:
     url, folder = served
     # As written, but to where the service is, and failing where an answer is an error.
@@ -60,8 +60,8 @@ def test_examples_run(served: tuple[str, Path], script: str) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
-    assert len(answers) == script.count("curl ") - script.count(" -o ") or "search()" in script or not answers
+    for answer in done.stdout.splitlines():
+        assert not answer or isinstance(json.loads(answer), dict)
 
 
 def test_there_are_examples() -> None:
@@ -89,18 +89,13 @@ def test_every_setting_stands_in_the_table_with_its_default() -> None:
     assert set(rows) == {name.upper() for name in ServiceSettings.model_fields}
     for name, field in ServiceSettings.model_fields.items():
         if isinstance(field.default, int | float | str):
-            assert (
-                rows[name.upper()] == f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
-            )
+            assert rows[name.upper()] == str(field.default)
 
 
 def test_every_error_code_stands_in_the_table() -> None:
     sources = [path.read_text() for path in (ROOT / "server").rglob("*.py")]
     used = {code for source in sources for code in re.findall(r'\b[45]\d\d[,:] "([a-z_]+)"', source)}
     assert len(used) >= 12
-    told = {
-        code
-        for row in re.findall(r"^\| [45]\d\d \|(.*?)\|", TEXT, re.MULTILINE)
-        for code in re.findall(r"`(\w+)`", row)
-    }
+    rows = re.findall(r"^\| [45]\d\d \|(.*?)\|", TEXT, re.MULTILINE)
+    told = {code for row in rows for code in re.findall(r"`(\w+)`", row)}
     assert used - {"gone"} <= told
