@@ -26,7 +26,7 @@ def stats(role: Reader, service: Annotated[Service, Depends(get_service)]) -> St
                 fingerprint=model.identity.fingerprint,
                 dimension=model.identity.dimension,
                 notice=model.notice,
-                calibrated=False,
+                calibrated=model.calibration is not None,
             ),
             snapshot=snapshot.number,
             images=snapshot.image_count,
