@@ -26,6 +26,7 @@ const BUSY_RETRIES = 5
 const THUMBNAIL_SIDES = [160, 320, 640, 1280, 2048]
 const UPLOAD_SIDE = 1024
 const CROP_MARGIN = 0.5
+const LIKELY = 0.05 // chance from which a hit counts as one that fits
 const NO_FILTERS = { path: '', after: '', before: '', min: '' }
 
 const EMPTY_GALLERY = 'The gallery holds no objects yet. Index a folder with: reir index FOLDER'
@@ -477,10 +478,12 @@ function showFailure(error) {
 
 function showCount() {
   const count = shown.tiles.length
-  const what = counted(count, wish.boxes ? 'box' : 'picture', wish.boxes ? 'boxes' : 'pictures')
-  $('status').textContent = shown.noMatch
-    ? 'Nothing here seems to fit. The nearest are:'
-    : `${shown.cursor ? 'Best ' : ''}${what}`
+  const fitting = shown.tiles.filter(likely).length
+  const [one, many] = wish.boxes ? ['box', 'boxes'] : ['picture', 'pictures']
+  let text = `${shown.cursor ? 'Best ' : ''}${counted(count, one, many)}`
+  if (fitting && fitting < count) text = counted(fitting, `likely ${one}`, `likely ${many}`)
+  if (shown.noMatch) text = 'Nothing here seems to fit. The nearest are:'
+  $('status').textContent = text
   $('status').classList.toggle('strong', shown.noMatch)
   $('grid').classList.toggle('dim', shown.noMatch)
 }
@@ -503,10 +506,17 @@ function tilesOf(hits) {
 
 /** @param {Tile[]} tiles */
 function addTiles(tiles) {
-  const first = shown.tiles.length
-  shown.tiles.push(...tiles)
-  $('grid').append(...tiles.map((tile, offset) => tileNode(tile, first + offset)))
+  for (const tile of tiles) {
+    const index = shown.tiles.push(tile) - 1
+    const parted = index > 0 && likely(shown.tiles[index - 1]) && !likely(tile)
+    // What fits stands apart from what merely comes next; the filler keeps the row above from being stretched.
+    if (parted) $('grid').append(make('li', { class: 'filler', 'aria-hidden': 'true' }), make('li', { class: 'divider' }, 'Less likely'))
+    $('grid').append(tileNode(tile, index))
+  }
 }
+
+/** @param {Tile} tile */
+const likely = ({ hits: [best] }) => best.probability !== null && best.probability >= LIKELY
 
 /** @param {Tile} tile */
 function tileNode(tile, index) {
@@ -518,7 +528,7 @@ function tileNode(tile, index) {
     class: 'tile', href: addressOf(wish, best.image_id), tabindex: index === focusIndex ? '0' : '-1',
     'data-index': index, draggable: 'false',
   }, tile.boxed ? cropFrame(best) : pictureFrame(tile.hits), caption)
-  const item = make('li', { class: 'item' }, link)
+  const item = make('li', { class: likely(tile) ? 'item likely' : 'item' }, link)
   item.style.setProperty('--ratio', clamp(ratioOf(tile), 0.5, 4).toFixed(4))
   return item
 }

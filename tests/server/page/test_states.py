@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from reir import Gallery
 from reir.server import ServiceSettings, create_app
-from tests.server.page.doing import Json, ask, edit_answers, refuse, tiles
+from tests.server.page.doing import ask, refuse, tiles
 from tests.server.page.site import PICTURES, running
 
 
@@ -43,17 +43,26 @@ def test_words_that_the_model_does_not_know_are_named(page: Page) -> None:
 
 
 def test_no_match_is_said_and_the_nearest_are_dimmed(page: Page) -> None:
-    def nothing_fits(answer: Json) -> None:
-        answer["no_match"] = True
-
-    edit_answers(page, nothing_fits)
-    ask(page)
+    assert ask(page, "a zeppelin")["no_match"] is True
     expect(page.get_by_role("status").first).to_have_text("Nothing here seems to fit. The nearest are:")
     opacity = "picture => Number(getComputedStyle(picture).opacity)"
     assert page.locator(".tile .picture").nth(3).evaluate(opacity) < 1
-    page.unroute("**/v1/search")
-    ask(page, "a yellow cake")
-    assert page.locator(".tile .picture").nth(3).evaluate(opacity) == 1
+    assert ask(page)["no_match"] is False
+    page.mouse.move(0, 0)
+    expect(page.locator("#grid.dim")).to_have_count(0)
+    assert page.locator(".divider").count() == 1
+
+
+def test_what_is_likely_is_parted_from_what_comes_next(page: Page) -> None:
+    answer = ask(page)
+    best = {hit["image_id"]: hit["probability"] for hit in reversed(answer["hits"])}
+    likely = sum(chance >= 0.05 for chance in best.values())
+    assert 0 < likely < len(best)
+    expect(page.get_by_role("status").first).to_have_text(f"{likely} likely picture{'s' * (likely > 1)}")
+    tops = [page.locator(f'[data-index="{at}"]').bounding_box() for at in (0, likely - 1, likely)]
+    line = page.get_by_text("Less likely").bounding_box()
+    assert line is not None
+    assert tops[1]["y"] < line["y"] < tops[2]["y"]  # type: ignore[index]
 
 
 def test_an_error_is_shown_with_its_message_and_can_be_tried_again(page: Page) -> None:
