@@ -45,6 +45,7 @@ def create_app(settings: ServiceSettings | None = None, *, gallery: Gallery | No
         lifespan=_lifespan,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         responses=failures(422, 503),
     )
     app.state.settings = settings
