@@ -129,6 +129,7 @@ class Publication:
         """The number of the new snapshot, or of the last one when nothing was changed."""
         if not self.changed:
             return self.base
+        self._retire_dead()
         current = self.current_segments()
         self._arrange_shards({segment.number: segment for segment in current})
         by_status = select(images.c.status, func.count()).where(CURRENT).group_by(images.c.status)
@@ -181,6 +182,14 @@ class Publication:
             update(index_info).values(
                 next_image_id=self._next_image_id, next_segment=self._next_segment, next_shard=self._next_shard
             )
+        )
+
+    def _retire_dead(self) -> None:
+        """Takes segments out of which nothing is left; their ids are gone as those of dead rows are."""
+        dead = select(tombstones.c.segment, func.sum(tombstones.c.row_count)).group_by(tombstones.c.segment)
+        counts = {segment: int(count) for segment, count in self.connection.execute(dead)}
+        self.retire_segments(
+            segment.number for segment in self.current_segments() if counts.get(segment.number) == segment.row_count
         )
 
     def _arrange_shards(self, current: Mapping[int, Segment]) -> None:

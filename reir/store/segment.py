@@ -18,6 +18,9 @@ from reir.types import Array, FloatArray, IntArray
 FileRecords = dict[str, tuple[int, str]]
 """File name -> size and hash."""
 
+_MAPPED_FROM = 1 << 18
+"""Bytes; smaller arrays are read."""
+
 _DTYPES = {"image_ids": "<i8", "boxes": "<f4", "objectness": "<f4", "vectors": "<f2", "old_ids": "<i8"}
 
 
@@ -94,7 +97,9 @@ class Segment:
     def _map(self, name: str, inner: tuple[int, ...]) -> Array:
         path = self.folder / f"{name}.npy"
         try:
-            array: Array = np.load(path, mmap_mode="r")
+            # A map holds its file open for as long as somebody reads the snapshot; a gallery that grows picture by
+            # picture has thousands of small segments, and would run out of handles.
+            array: Array = np.load(path, mmap_mode="r" if path.stat().st_size >= _MAPPED_FROM else None)
         except (OSError, ValueError, EOFError) as error:
             raise IndexDamagedError(path, str(error)) from error
         expected = (self.row_count, *inner)
