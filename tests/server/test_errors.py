@@ -99,8 +99,8 @@ def test_every_route_answers_wrong_methods_and_wrong_ids_in_one_shape(client: Te
 
 
 def test_a_fault_of_ours_is_an_answer_too(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reir.search.Searcher.search_many", lambda *_: 1 / 0)
     with TestClient(create_app(ServiceSettings(), gallery=gallery), raise_server_exceptions=False) as client:
+        monkeypatch.setattr("reir.search.Searcher.search_many", lambda *_: 1 / 0)
         answer = client.post("/v1/search", json={"expression": "red"})
         assert answer.status_code == 500
         check_shape(answer.json())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
@@ -128,6 +129,7 @@ class ClareModel:
 
     @cached_property
     def _text_session(self) -> onnxruntime.InferenceSession:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read while it is imported
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
