@@ -18,7 +18,6 @@ PICTURES: dict[str, Quadrants] = {
     f"{'ab'[number % 2]}/{number:02}.png": tuple(list(COLOURS)[(number * step + step) % 5] for step in (1, 2, 3, 4))
     for number in range(12)
 }
-READ_KEY, ADMIN_KEY = "a-key-for-reading-1", "a-key-for-everything-1"
 
 
 @pytest.fixture
@@ -32,15 +31,6 @@ def gallery(tmp_path: Path) -> Iterator[Gallery]:
     )
     with Gallery(index, model=GridColourModel(), keep_snapshots=60) as opened:
         yield opened
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    """A file with a key for reading and one for administration."""
-    path = tmp_path / "keys.txt"
-    path.write_text(f"read {READ_KEY}\nadmin {ADMIN_KEY}\n")
-    path.chmod(0o600)
-    return path
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from reir import Gallery
 from reir.server import ServiceSettings, create_app
 from tests.grid_colour_model import GridColourModel
 from tests.search.galleries import make_index
-from tests.server.conftest import ADMIN_KEY, PICTURES
+from tests.server.conftest import PICTURES
+from tests.server.serving import ADMINISTRATOR, key_file
 from tests.serving import running
 
 schema = schemathesis.openapi.from_dict(create_app(ServiceSettings()).openapi())
@@ -25,12 +26,9 @@ BEYOND_A_SCHEMA = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance"
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service with keys over a gallery of its own, which requests made up at random may change."""
     folder = tmp_path_factory.mktemp("service")
-    keys = folder / "keys.txt"
-    keys.write_text(f"admin {ADMIN_KEY}\n")
-    keys.chmod(0o600)
     index = make_index(folder / "gallery", PICTURES)
     with Gallery(index, model=GridColourModel()) as gallery:
-        app = create_app(ServiceSettings(api_key_file=keys), gallery=gallery)
+        app = create_app(ServiceSettings(api_key_file=key_file(folder)), gallery=gallery)
         with running(app) as address:
             yield address
 
@@ -38,9 +36,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @schema.parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_administrators_see_what_is_documented(case: Case, url: str) -> None:
-    case.call_and_validate(
-        base_url=url, headers={"Authorization": f"Bearer {ADMIN_KEY}"}, excluded_checks=BEYOND_A_SCHEMA
-    )
+    case.call_and_validate(base_url=url, headers=ADMINISTRATOR, excluded_checks=BEYOND_A_SCHEMA)
 
 
 @schema.parametrize()
