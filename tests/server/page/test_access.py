@@ -71,6 +71,7 @@ def test_a_key_opens_the_gallery_and_signing_out_closes_it(locked: Page) -> None
 def test_all_of_it_works_under_a_path(locked: Page, mounted: str) -> None:
     locked.get_by_label("API key").fill(READ_KEY)
     locked.get_by_label("API key").press("Enter")
+    expect(locked.get_by_role("dialog")).to_be_hidden()
     ask(locked)
     expect(tiles(locked).first.locator("img")).to_have_class("loaded")
     assert locked.url == f"{mounted}?q=the+red+cow"
