@@ -1018,7 +1018,7 @@ const cropping = { /** @type {ImageBitmap|null} */ bitmap: null, url: '', area: 
 
 /** @param {File|Blob|null|undefined} file */
 async function takePicture(file) {
-  if (!file) return
+  if (!file || $('key').open) return
   if (file.type && !file.type.startsWith('image/')) return toast('That is not a picture.')
   let bitmap
   try {
