@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -172,6 +173,7 @@ def test_many_callers_at_once_get_their_own_answers(gallery: Gallery) -> None:
     expected = {text: without_timings(gallery.search(text).to_json()) for text in texts}
     app = create_app(ServiceSettings(batch=4), gallery=gallery)
     with running(app) as url, httpx.Client(base_url=url) as caller, ThreadPoolExecutor(16) as pool:
+        assert re.fullmatch(r"total;dur=[0-9.]+", caller.get("/v1/images/1").headers["Server-Timing"])
         asked = texts * 12
         for text, answer in zip(asked, pool.map(lambda text: search(caller, expression=text), asked), strict=True):
             assert without_timings(answer) == expected[text]
