@@ -8,8 +8,8 @@
 
 FROM python:3.11-slim-bookworm AS build
 
-# Where torch and torchvision come from: their CPU builds spare several gigabytes of CUDA.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# PyTorch's own package index has builds for the CPU alone. Its address, given here, spares several gigabytes of CUDA.
+ARG TORCH_INDEX=
 ENV UV_LINK_MODE=copy VIRTUAL_ENV=/opt/reir
 
 WORKDIR /source
@@ -17,7 +17,7 @@ RUN pip install --no-cache-dir "uv>=0.9,<1" && uv venv /opt/reir
 
 # Dependencies first: they change less often than the code. faiss-gpu brings CUDA too; faiss-cpu is the same module.
 COPY pyproject.toml ./
-RUN uv pip install --no-cache --index-url "$TORCH_INDEX" "torch>=2.11,<3" "torchvision>=0.26,<1"
+RUN uv pip install --no-cache ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "torch>=2.11,<3" "torchvision>=0.26,<1"
 RUN printf '%s\n' "faiss-gpu; sys_platform == 'never'" "faiss-cpu>=1.12,<2" > overrides.txt \
     && uv pip install --no-cache --compile-bytecode --override overrides.txt --extra postgres -r pyproject.toml
 
