@@ -54,7 +54,7 @@ def expressions() -> list[str]:
 
 def demo_index(cache: Path) -> Path:
     """The index of the gallery that ships with reir."""
-    db = cache / "demo"
+    db = cache / f"demo-{load_model(MODEL).identity.fingerprint[:8]}"
     with Gallery.create(find_dataset("demo").parent / "images", db=db, model=MODEL) as gallery:
         gallery.add([gallery.root])
     return db
