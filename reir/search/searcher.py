@@ -130,10 +130,8 @@ class Searcher:
         if request.min_score is not None:
             kept &= scores >= request.min_score
         image_ids = self.snapshot.instances(ids[kept]).image_ids
-        ranking = [
-            Candidate(float(score), int(instance), int(image))
-            for score, instance, image in zip(scores[kept], ids[kept], image_ids, strict=True)
-        ]
+        columns = (scores[kept].tolist(), ids[kept].tolist(), image_ids.tolist())
+        ranking = [Candidate(*row) for row in zip(*columns, strict=True)]
         if request.flat:
             places, more = [[candidate] for candidate in ranking[: search.last_place]], len(ranking) > search.last_place
         else:
@@ -185,9 +183,9 @@ class Searcher:
         filters = {id(search.request.where): search.request.where for search in searches}
         chances = [self._probabilities(search) for search in searches]
         images = {key: self.snapshot.resolve(sorted(ids), filters[key]) for key, ids in sources.items()}
-        for (number, rank, candidate), box, objectness in zip(placed, rows.boxes, rows.objectness, strict=True):
+        measures = zip(placed, rows.boxes.tolist(), rows.objectness.tolist(), strict=True)
+        for (number, rank, candidate), (x0, y0, x1, y1), objectness in measures:
             image = images[id(searches[number].request.where)][candidate.image_id]
-            x0, y0, x1, y1 = (float(value) for value in box)
             hits[number].append(
                 Hit(
                     rank=rank,
@@ -198,7 +196,7 @@ class Searcher:
                     width=image.width,
                     height=image.height,
                     box=(x0, y0, x1, y1),
-                    objectness=float(objectness),
+                    objectness=objectness,
                     instance_id=candidate.instance_id,
                     probability=next(chances[number]),
                 )

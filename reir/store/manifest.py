@@ -50,9 +50,13 @@ def read_info(connection: Connection, db: Path) -> IndexInfo:
     )
 
 
+# Asked before every search, so it is not put together each time.
+_LATEST = select(snapshots.c.number).order_by(snapshots.c.number.desc()).limit(1)
+
+
 def latest_snapshot(connection: Connection) -> int:
     """The number of the newest snapshot."""
-    return int(connection.execute(select(snapshots.c.number).order_by(snapshots.c.number.desc()).limit(1)).scalar_one())
+    return int(connection.execute(_LATEST).scalar_one())
 
 
 def read_manifest(connection: Connection, number: int, layout: Layout, dimension: int) -> Manifest | None:

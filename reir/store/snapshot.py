@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from cachetools import LRUCache
 
 from reir.errors import InstanceGoneError
 from reir.protocols import VectorStore
@@ -24,6 +25,7 @@ from reir.store.shard import SMALL, faiss_store, plain_store
 from reir.types import FloatArray, IntArray
 
 _FILTERS = 16
+_REMEMBERED_ROWS = 4096
 _LONG_LIST = 2000
 _EMPTY: IntArray = np.empty(0, np.int64)
 
@@ -51,6 +53,7 @@ class Snapshot:
         # A snapshot never changes, so neither does what a filter lets through; the common ones are asked repeatedly.
         self._filtered: dict[tuple[object, ...], IntArray] = {}
         self._sources: tuple[IntArray, IntArray] | None = None
+        self._resolved: LRUCache[int, ImageRow] = LRUCache(_REMEMBERED_ROWS)
         self._lock = threading.Lock()
 
     def __enter__(self) -> Snapshot:
@@ -146,8 +149,21 @@ class Snapshot:
 
     def resolve(self, source_image_ids: Iterable[int], where: ImageFilter | None = None) -> dict[int, ImageRow]:
         """Source image id -> the live row with that content that satisfies the filter, of several the first."""
-        with self._database.read() as connection:
-            return self._images.of_sources(connection, source_image_ids, where)
+        if where is not None and not where.lets_all_through:
+            with self._database.read() as connection:
+                return self._images.of_sources(connection, source_image_ids, where)
+        # Those of earlier searches are remembered: asking the tables takes longer than all else of a small search.
+        sources = list(source_image_ids)
+        with self._lock:
+            rows = {source: row for source in sources if (row := self._resolved.get(source)) is not None}
+        missing = [source for source in sources if source not in rows]
+        if missing:
+            with self._database.read() as connection:
+                found = self._images.of_sources(connection, missing, None)
+            with self._lock:
+                self._resolved.update(found)
+            rows |= found
+        return rows
 
     def image_by_path(self, path: str) -> ImageRow | None:
         """The live row of a path relative to the root, or None."""
