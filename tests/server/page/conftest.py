@@ -26,19 +26,19 @@ WATCH_POLICY = "addEventListener('securitypolicyviolation', e => console.error('
 DESKTOP = {"width": 1280, "height": 800}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_gallery(tmp_path_factory.mktemp("site") / "gallery")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(db: Path) -> Iterator[str]:
     """Where the service answers."""
     with running(create_app(ServiceSettings(db=db))) as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
