@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @contextmanager
 def running(app: ASGIApp) -> Iterator[str]:
     """The address, ``http://127.0.0.1:PORT``, at which ``app`` answers for the length of a ``with`` block."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
+    # Browsers keep their connections open; nobody waits for them.
+    config = uvicorn.Config(app, port=0, log_level="error", lifespan="on", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from reir.server import ServiceSettings, create_app
 from tests.conftest import lacking
-from tests.server.page.site import make_gallery, running
+from tests.server.page.site import make_gallery
+from tests.serving import running
 
 ARGUMENTS = [
     "--disable-gpu",

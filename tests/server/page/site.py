@@ -1,19 +1,13 @@
-"""A real service on a free port of this machine, and a gallery for it: emoji scenes as a camera would file them."""
+"""A gallery for the page: emoji scenes as a camera would file them."""
 
 from __future__ import annotations
 
 import shutil
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-import uvicorn
 from PIL import Image
 from PIL.ExifTags import IFD, Base
-from starlette.types import ASGIApp
 
 from reir import Gallery
 from tests.imaging.orientations import STORED_AS
@@ -53,25 +47,3 @@ def _save_dated(image: Image.Image, target: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = "2024:07:14 18:30:00"
     image.save(target, quality=92, exif=exif)
-
-
-@contextmanager
-def running(app: ASGIApp) -> Iterator[str]:
-    """The address of a server that runs in a thread, without a final slash."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=2)
-    )
-    thread = threading.Thread(target=server.run, name="page-tests")
-    thread.start()
-    try:
-        until = time.monotonic() + 30
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-            assert time.monotonic() < until, "the server takes too long to start"
-            time.sleep(0.01)
-        host, port = server.servers[0].sockets[0].getsockname()[:2]
-        yield f"http://{host}:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(15)
-        assert not thread.is_alive()

@@ -15,8 +15,8 @@ from starlette.routing import Mount
 from reir.server import ServiceSettings, create_app, lifespan
 from tests.server.page.conftest import Watch
 from tests.server.page.doing import ask, open_tile, tiles
-from tests.server.page.site import running
 from tests.server.serving import READ_KEY, key_file
+from tests.serving import running
 
 
 @pytest.fixture(scope="module")

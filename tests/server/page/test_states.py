@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 from reir import Gallery
 from reir.server import ServiceSettings, create_app
 from tests.server.page.doing import ask, refuse, tiles
-from tests.server.page.site import PICTURES, running
+from tests.server.page.site import PICTURES
+from tests.serving import running
 
 
 def test_a_first_visit_says_what_this_is_and_offers_sentences_with_what_they_find(page: Page) -> None:
