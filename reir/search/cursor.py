@@ -73,9 +73,5 @@ class Cursor:
 
 def digest_of(where: ImageFilter | None, *, flat: bool, boxes: int, min_score: float | None) -> bytes:
     """Eight bytes that tell apart searches whose pages must not be mixed; the order of id lists plays no part."""
-    conditions: tuple[object, ...] = (flat, boxes, min_score)
-    if where is not None and not where.lets_all_through:
-        image_ids = None if where.image_ids is None else sorted(set(where.image_ids))
-        external_ids = None if where.external_ids is None else sorted(set(where.external_ids))
-        conditions += (where.path_prefix, where.after, where.before, image_ids, external_ids)
-    return hashlib.blake2b(repr(conditions).encode(), digest_size=8).digest()
+    limits = None if where is None or where.lets_all_through else where.digest
+    return hashlib.blake2b(repr((flat, boxes, min_score, limits)).encode(), digest_size=8).digest()

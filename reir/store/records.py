@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -70,7 +72,7 @@ class KnownFile(NamedTuple):
     external_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageFilter:
     """Which pictures may answer: all given conditions hold.
 
@@ -92,6 +94,14 @@ class ImageFilter:
     def lets_all_through(self) -> bool:
         """Whether there is no condition."""
         return self.image_ids is None and self.lists_ids_only
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Eight bytes that tell filters apart; id lists in any order. Worked out once: they may be long."""
+        image_ids = None if self.image_ids is None else sorted(set(self.image_ids))
+        external_ids = None if self.external_ids is None else sorted(set(self.external_ids))
+        conditions = (self.path_prefix, self.after, self.before, image_ids, external_ids)
+        return hashlib.blake2b(repr(conditions).encode(), digest_size=8).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,17 +81,18 @@ async def search(request: Request, service: Annotated[Service, Depends(get_servi
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         body = SearchBody.model_validate_json(await request.body())
+        where = _where(body.filter)
         if isinstance(body.expression, list):
-            searches = [_request(expression, body) for expression in body.expression]
+            searches = [_request(expression, body, where) for expression in body.expression]
             answers = await service.search(searches)
             failed = next((answer for answer in answers if isinstance(answer, ReirError)), None)
             if failed is not None:
                 return response_to(failed)
             return JSONResponse({"results": [answer.to_json() for answer in answers]})  # type: ignore[union-attr]
-        asked = _request(_query(body), body)
+        asked = _request(_query(body), body, where)
     elif kind == "multipart/form-data":
         crop, options = await _form(request, service)
-        asked = _request(await service.encode_example(crop), options)
+        asked = _request(await service.encode_example(crop), options, _where(options.filter))
     else:
         message = "send application/json, or multipart/form-data with a file field named image"
         raise ServiceError(415, "unsupported_media", message)
@@ -110,12 +111,13 @@ def _query(body: SearchBody) -> Query:
     return Example(body.instance_id) if body.instance_id is not None else Cursor.decode(str(body.cursor))
 
 
-def _request(query: Query, options: SearchOptions) -> SearchRequest:
+def _request(query: Query, options: SearchOptions, where: ImageFilter | None) -> SearchRequest:
+    # One filter for all expressions of a request: searches that have it in common share a pass over the vectors.
     return SearchRequest(
         query,
         top=options.top,
         flat=options.group_by == "none",
-        where=_where(options.filter),
+        where=where,
         min_score=options.min_score,
         boxes=options.boxes_per_image,
     )

@@ -18,6 +18,8 @@ from starlette.routing import Mount
 
 from reir import Gallery
 from reir.server import ServiceSettings, create_app, lifespan
+from reir.store import Ranking, Snapshot
+from reir.types import FloatArray
 from tests.search.galleries import COLOURS, paint
 from tests.serving import running
 
@@ -72,6 +74,19 @@ def test_several_expressions_are_answered_in_their_order(client: TestClient) -> 
     assert [without_timings(answer) for answer in several] == [
         without_timings(search(client, expression=text)) for text in texts
     ]
+
+
+def test_several_expressions_under_one_filter_share_a_pass(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[int] = []
+    rank = Snapshot.rank
+
+    def counted(self: Snapshot, queries: FloatArray, k: int, **options: Any) -> Ranking:
+        passes.append(len(queries))
+        return rank(self, queries, k, **options)
+
+    monkeypatch.setattr(Snapshot, "rank", counted)
+    search(client, expression=["red", "blue", "green"], top=1, filter={"image_ids": [2, 5, 7]})
+    assert passes == [3]
 
 
 def test_more_like_an_instance(client: TestClient, gallery: Gallery) -> None:
