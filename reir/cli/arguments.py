@@ -38,6 +38,15 @@ IndexModelName = Annotated[
 Device = Annotated[DeviceName, typer.Option("--device", envvar="REIR_DEVICE", help="Where the model runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
+DatasetImages = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="DIR", show_default=False, help="The pictures, to be indexed into a cache."),
+]
+DatasetDb = Annotated[
+    Path | None,
+    typer.Option("--db", metavar="DIR", show_default=False, help="An index that holds the pictures already."),
+]
+
 _TAKES_NUMBERS = ("--k", "--iou")
 
 

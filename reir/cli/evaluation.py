@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reir.cli.arguments import DatabaseUrl, Device, DeviceName, Json
+from reir.cli.arguments import DatabaseUrl, DatasetDb, DatasetImages, Device, DeviceName, Json
 
 if TYPE_CHECKING:
     from reir.data.dataset import Dataset
@@ -37,14 +36,8 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A JSON file of expressions, or a name: demo.")],
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", metavar="DIR", show_default=False, help="The pictures, to be indexed into a cache."),
-    ] = None,
-    db: Annotated[
-        Path | None,
-        typer.Option("--db", metavar="DIR", show_default=False, help="An index that holds the pictures already."),
-    ] = None,
+    images: DatasetImages = None,
+    db: DatasetDb = None,
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="NAME", show_default=False, help="Model; by default the index's, or the best."),

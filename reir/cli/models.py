@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reir.cli.arguments import DatabaseUrl, Device, DeviceName, Json
+from reir.cli.arguments import DatabaseUrl, DatasetDb, DatasetImages, Device, DeviceName, Json
 
 if TYPE_CHECKING:
     from reir.evaluation import CalibrationReport
@@ -84,14 +84,8 @@ def calibrate(
             metavar="DATASET", help="A JSON file of expressions with their boxes, kept apart from those you test with."
         ),
     ],
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", metavar="DIR", show_default=False, help="The pictures, to be indexed into a cache."),
-    ] = None,
-    db: Annotated[
-        Path | None,
-        typer.Option("--db", metavar="DIR", show_default=False, help="An index that holds the pictures already."),
-    ] = None,
+    images: DatasetImages = None,
+    db: DatasetDb = None,
     precision: Annotated[
         float,
         typer.Option(
