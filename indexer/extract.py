@@ -59,7 +59,7 @@ class Extractor:
         if len(instances) <= self._max_instances:
             return instances
         order = np.argsort(-instances.objectness, kind="stable")[: self._max_instances]
-        return Instances(instances.boxes[order], instances.objectness[order], instances.vectors[order])
+        return instances.take(order)
 
 
 def _cause(error: Exception) -> str:

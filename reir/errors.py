@@ -111,6 +111,14 @@ class SnapshotGoneError(ReirError):
         super().__init__(f"snapshot {number} of index {db} is gone: the gallery changed since. Search anew")
 
 
+class WeightsMissingError(ReirError):
+    """Pretrained weights that are not here and cannot be had now; ``mend`` is what to do about it."""
+
+    def __init__(self, what: str, cause: str, mend: str) -> None:
+        self.what, self.cause, self.mend = what, cause, mend
+        super().__init__(f"the weights of {what} are not here ({cause}). {mend}")
+
+
 class MissingPackageError(ReirError):
     """An optional package is needed and not installed."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
@@ -57,12 +57,20 @@ class Model(Protocol):
         """What its scores for expressions mean, or None where that was never measured."""
         ...
 
+    @property
+    def blend(self) -> Mapping[str, float]:
+        """The numbers that mix the parts of its score, with their defaults; each query may set others.
+
+        They live in the query vector alone, so one index serves them all. Empty for a score of one part.
+        """
+        ...
+
     def extract(self, pictures: Sequence[Picture]) -> list[Instances]:
         """The kept instances of each picture; boxes in pixels of the upright original."""
         ...
 
-    def encode(self, expressions: Sequence[str]) -> FloatArray:
-        """Query vectors of the expressions, (Q, D) float32."""
+    def encode(self, expressions: Sequence[str], *, blend: Mapping[str, float] | None = None) -> FloatArray:
+        """Query vectors of the expressions, (Q, D) float32; ``blend`` replaces some of its own numbers."""
         ...
 
     def encode_images(self, crops: Sequence[Picture]) -> FloatArray:
@@ -79,6 +87,23 @@ class Model(Protocol):
 
     def share_read(self, expression: str) -> float:
         """Share of an expression's describing words that the text branch takes in; 1 for all of them."""
+        ...
+
+
+@runtime_checkable
+class CropModel(Protocol):
+    """A model whose instance vectors hold the embedding of the box's crop by an image-text tower of dimension E."""
+
+    def crop_vectors(self, vectors: FloatArray) -> FloatArray:
+        """The crops' unit embeddings (N, E) float32 within stored instance vectors (N, D)."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """The tower's unit embeddings (Q, E) float32 of texts, with no prompt around them."""
+        ...
+
+    def encode_boxes(self, picture: Picture, boxes: FloatArray) -> FloatArray:
+        """The unit embeddings (N, E) float32 of boxes (N, 4), in pixels of the upright original; cropped as indexed."""
         ...
 
 

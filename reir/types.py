@@ -43,12 +43,15 @@ class Picture:
 class Instances:
     """The objects that a model keeps of one picture, best objectness first.
 
-    ``boxes`` (N, 4) float32, ``objectness`` (N,) float32 in [0, 1], ``vectors`` (N, D) float32.
+    ``boxes`` (N, 4) float32, ``objectness`` (N,) float32 in [0, 1], ``vectors`` (N, D) float32. ``details`` are what a
+    model knows of each instance beside these, as JSON objects: ``mask`` (COCO RLE, perhaps of the picture reduced),
+    ``caption``, ``phrases`` and ``phrase_cosines``; None for a model that knows no more.
     """
 
     boxes: FloatArray
     objectness: FloatArray
     vectors: FloatArray
+    details: tuple[Mapping[str, Any], ...] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.boxes)
@@ -58,9 +61,16 @@ class Instances:
             raise ValueError(f"objectness must be ({n},) float32, got {self.objectness.shape} {self.objectness.dtype}")
         if self.vectors.ndim != 2 or len(self.vectors) != n or self.vectors.dtype != np.float32:
             raise ValueError(f"vectors must be ({n}, D) float32, got {self.vectors.shape} {self.vectors.dtype}")
+        if self.details is not None and len(self.details) != n:
+            raise ValueError(f"there must be {n} details, got {len(self.details)}")
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def take(self, rows: IntArray) -> Instances:
+        """The instances in these rows, in their order."""
+        details = None if self.details is None else tuple(self.details[row] for row in rows.tolist())
+        return Instances(self.boxes[rows], self.objectness[rows], self.vectors[rows], details)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from reir.errors import (
     RootMismatchError,
     SnapshotGoneError,
     UsageError,
+    WeightsMissingError,
 )
 
 _log = logging.getLogger("reir.server")
@@ -73,6 +74,7 @@ _ANSWERS: dict[type[ReirError], _Answer] = {
     ModelMismatchError: _Answer(503, "not_ready", "the index was given to another model. Restart the service"),
     IndexNotFoundError: _Answer(503, "not_ready", "the index is not there"),
     IndexDamagedError: _Answer(503, "not_ready", "the index is damaged. Look with: reir doctor"),
+    WeightsMissingError: _Answer(503, "not_ready", "the weights of the index's model are not on this machine"),
     UsageError: _Answer(400, "bad_request"),
     ReirError: _Answer(500, "internal", "the service could not answer"),
 }

@@ -5,7 +5,7 @@ It keeps the whole pipeline honest in tests at a few microseconds a picture: eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -51,6 +51,10 @@ class GridColourModel:
     def calibration(self) -> Calibration | None:
         return None
 
+    @property
+    def blend(self) -> Mapping[str, float]:
+        return {}
+
     def extract(self, pictures: Sequence[Picture]) -> list[Instances]:
         self.extracted += len(pictures)
         return [self._extract_one(picture) for picture in pictures]
@@ -71,7 +75,7 @@ class GridColourModel:
             (np.array(boxes) * scale).astype(np.float32)[order], brightness[order], unit(np.array(colours))[order]
         )
 
-    def encode(self, expressions: Sequence[str]) -> FloatArray:
+    def encode(self, expressions: Sequence[str], *, blend: Mapping[str, float] | None = None) -> FloatArray:
         sums = [
             np.sum([WORDS[word] for word in text.lower().split() if word in WORDS] or [(0, 0, 0)], axis=0)
             for text in expressions

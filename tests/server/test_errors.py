@@ -24,6 +24,7 @@ from reir.errors import (
     RootMismatchError,
     SnapshotGoneError,
     UnknownModelError,
+    WeightsMissingError,
 )
 from reir.server import ServiceSettings, create_app
 from reir.server.errors import ServiceError, overloaded, response_to
@@ -38,6 +39,7 @@ EXAMPLES: list[tuple[ReirError, int]] = [
     (ModelMismatchError(SECRET, SECRET, "a", "1", "b", "2"), 503),
     (PicturesMissingError(SECRET, SECRET, []), 500),
     (MissingPackageError("x", "y"), 500),
+    (WeightsMissingError("owlv2-base", f"not in {SECRET}", "Get them"), 503),
     (SnapshotGoneError(SECRET, 3), 410),
     (InstanceGoneError(3), 410),
     (ImageUnreadableError("a.jpg", "cut off"), 422),

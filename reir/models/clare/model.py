@@ -12,7 +12,7 @@ import json
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,11 +86,16 @@ class ClareModel:
         calibration = Calibration.load(path)
         return calibration if calibration.fingerprint == self.identity.fingerprint else None
 
+    @property
+    def blend(self) -> Mapping[str, float]:
+        """Nothing to mix: the score is one inner product of two embeddings."""
+        return {}
+
     def extract(self, pictures: Sequence[Picture]) -> list[Instances]:
         """Kept instances of each picture, boxes in pixels of the upright original."""
         return self._detect(pictures, min_objectness=float(self._serving["min_objectness"]))
 
-    def encode(self, expressions: Sequence[str]) -> FloatArray:
+    def encode(self, expressions: Sequence[str], *, blend: Mapping[str, float] | None = None) -> FloatArray:  # noqa: ARG002
         """T = MORE(F_t) of each expression (Q, D) float32, L2-normalised (paper, equation 1)."""
         if not expressions:
             return np.zeros((0, self.identity.dimension), dtype=np.float32)
