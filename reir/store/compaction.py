@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from reir.store.manifest import Manifest
@@ -23,13 +25,7 @@ def compact(publication: Publication, manifest: Manifest) -> int:
     limit = max(1, SEGMENT_NUMBERS // publication.info.model.dimension)
     for group in _groups(manifest, limit):
         parts = [_alive(segment, manifest.dead.get(segment.number)) for segment in group]
-        columns = Columns(
-            np.concatenate([part.image_ids for part in parts]),
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.objectness for part in parts]),
-            np.concatenate([part.vectors for part in parts]),
-            np.concatenate([part.old_ids for part in parts if part.old_ids is not None]),
-        )
+        columns = Columns.concatenate(parts)
         publication.retire_segments(segment.number for segment in group)
         if len(columns):
             publication.add_segment(columns)
@@ -43,9 +39,5 @@ def _groups(manifest: Manifest, limit: int) -> list[list[Segment]]:
 
 
 def _alive(segment: Segment, dead: IntArray | None) -> Columns:
-    columns = verified_columns(segment)
-    ids = np.arange(len(columns)) + segment.first_id
-    keep: IntArray | slice = slice(None) if dead is None else np.flatnonzero(~np.isin(columns.image_ids, dead))
-    return Columns(
-        columns.image_ids[keep], columns.boxes[keep], columns.objectness[keep], columns.vectors[keep], ids[keep]
-    )
+    columns = replace(verified_columns(segment), old_ids=np.arange(segment.row_count) + segment.first_id)
+    return columns if dead is None else columns.take(np.flatnonzero(~np.isin(columns.image_ids, dead)))

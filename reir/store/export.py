@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reir.store.records import ImageRow, InstanceBlock
+from reir.types import IntArray
 
 
 def export_parquet(
-    path: Path, blocks: Iterable[InstanceBlock], pictures: Mapping[int, list[ImageRow]], dimension: int
+    path: Path,
+    blocks: Iterable[InstanceBlock],
+    details: Callable[[IntArray], list[dict[str, Any]]],
+    pictures: Mapping[int, list[ImageRow]],
+    dimension: int,
 ) -> int:
     """How many rows were written: one for each picture and instance, so a copy's instances come again under its path.
 
     Args:
         path: the file to write; replaced as a whole.
         blocks: the instances.
+        details: gives what is known of instances, by their ids, beside box and vector.
         pictures: source image id -> the pictures with that content.
         dimension: D of the vectors.
     """
@@ -33,13 +40,14 @@ def export_parquet(
             ("instance_id", pa.int64()),
             *((name, pa.float32()) for name in ("x0", "y0", "x1", "y1", "objectness")),
             ("vector", pa.list_(pa.float16(), dimension)),
+            ("details", pa.string()),
         ]
     )
     fresh = path.with_name(path.name + ".new")
     count = 0
     try:
         with pq.ParquetWriter(fresh, schema, compression="zstd", use_dictionary=["path", "external_id"]) as file:
-            for columns in _tables(blocks, pictures):
+            for columns in _tables(blocks, details, pictures):
                 vectors = columns.pop("vector").astype(np.float16)
                 arrays = {name: pa.array(values, schema.field(name).type) for name, values in columns.items()}
                 flat = pa.array(vectors.reshape(-1), pa.float16())
@@ -52,8 +60,13 @@ def export_parquet(
     return count
 
 
-def _tables(blocks: Iterable[InstanceBlock], pictures: Mapping[int, list[ImageRow]]) -> Iterator[dict[str, Any]]:
+def _tables(
+    blocks: Iterable[InstanceBlock],
+    details: Callable[[IntArray], list[dict[str, Any]]],
+    pictures: Mapping[int, list[ImageRow]],
+) -> Iterator[dict[str, Any]]:
     for block in blocks:
+        texts = [json.dumps(known) if known else None for known in details(block.instance_ids)]
         owners = [pictures.get(source, []) for source in block.image_ids.tolist()]
         rows = np.repeat(np.arange(len(block)), [len(found) for found in owners])
         named = [picture for found in owners for picture in found]
@@ -65,4 +78,5 @@ def _tables(blocks: Iterable[InstanceBlock], pictures: Mapping[int, list[ImageRo
             **{name: block.boxes[rows, place] for place, name in enumerate(("x0", "y0", "x1", "y1"))},
             "objectness": block.objectness[rows],
             "vector": block.vectors[rows],
+            "details": [texts[row] for row in rows.tolist()],
         }

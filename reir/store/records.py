@@ -10,7 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from reir.errors import ModelMismatchError
+from reir.store.details import Details
 from reir.types import Array, FloatArray, IntArray, ModelIdentity
 
 Status = Literal["indexed", "failed", "deleted"]
@@ -184,6 +187,35 @@ class Columns:
     """(N, D) float16."""
     old_ids: IntArray | None = None
     """Instance ids before the compaction that made the segment; None for a segment that was indexed."""
+    details: Details | None = None
+    """None where no instance has any."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Columns]) -> Columns:
+        """The rows of all parts, in their order. Former ids must be known of all parts or of none."""
+        old_ids = [part.old_ids for part in parts if part.old_ids is not None]
+        details = None
+        if any(part.details is not None for part in parts):
+            details = Details.concatenate([part.details or Details.none(len(part)) for part in parts])
+        return cls(
+            np.concatenate([part.image_ids for part in parts]),
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.objectness for part in parts]),
+            np.concatenate([part.vectors for part in parts]),
+            np.concatenate(old_ids) if old_ids else None,
+            details,
+        )
+
+    def take(self, rows: IntArray) -> Columns:
+        """The rows with these numbers, in their order."""
+        return Columns(
+            self.image_ids[rows],
+            self.boxes[rows],
+            self.objectness[rows],
+            self.vectors[rows],
+            None if self.old_ids is None else self.old_ids[rows],
+            None if self.details is None else self.details.take(rows),
+        )

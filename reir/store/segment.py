@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from reir.errors import IndexDamagedError
+from reir.store.details import Details
 from reir.store.layout import ARRAYS, PARQUET, ROW_BITS, measure, sync
 from reir.store.records import Columns
 from reir.types import Array, FloatArray, IntArray
@@ -21,7 +22,15 @@ FileRecords = dict[str, tuple[int, str]]
 _MAPPED_FROM = 1 << 18
 """Bytes; smaller arrays are read."""
 
-_DTYPES = {"image_ids": "<i8", "boxes": "<f4", "objectness": "<f4", "vectors": "<f2", "old_ids": "<i8"}
+_DTYPES = {
+    "image_ids": "<i8",
+    "boxes": "<f4",
+    "objectness": "<f4",
+    "vectors": "<f2",
+    "old_ids": "<i8",
+    "detail_ends": "<i8",
+    "detail_text": "|u1",
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,14 @@ class Segment:
         """Former instance ids (N,), ascending; empty for a segment that was indexed."""
         return self._map("old_ids", ()) if self.compacted else np.empty(0, np.int64)
 
+    @cached_property
+    def details(self) -> Details | None:
+        """What the model knows of the instances beside box and vector, or None if it knows no more."""
+        if "detail_ends.npy" not in self.files:
+            return None
+        ends = self._map("detail_ends", ())
+        return Details(ends, self._map("detail_text", (), int(ends[-1])))
+
     def rows_of(self, sources: IntArray) -> IntArray:
         """The rows (ascending) of ``sources``, which are sorted and unique; those of other segments are passed over."""
         inside = sources[
@@ -90,11 +107,10 @@ class Segment:
 
     def columns(self) -> Columns:
         """All rows, from the arrays."""
-        return Columns(
-            self.image_ids, self.boxes, self.objectness, self.vectors, self.old_ids if self.compacted else None
-        )
+        old_ids = self.old_ids if self.compacted else None
+        return Columns(self.image_ids, self.boxes, self.objectness, self.vectors, old_ids, self.details)
 
-    def _map(self, name: str, inner: tuple[int, ...]) -> Array:
+    def _map(self, name: str, inner: tuple[int, ...], length: int | None = None) -> Array:
         path = self.folder / f"{name}.npy"
         try:
             # A map holds its file open for as long as somebody reads the snapshot; a gallery that grows picture by
@@ -102,7 +118,7 @@ class Segment:
             array: Array = np.load(path, mmap_mode="r" if path.stat().st_size >= _MAPPED_FROM else None)
         except (OSError, ValueError, EOFError) as error:
             raise IndexDamagedError(path, str(error)) from error
-        expected = (self.row_count, *inner)
+        expected = (self.row_count if length is None else length, *inner)
         if array.shape != expected or array.dtype != np.dtype(_DTYPES[name]):
             raise IndexDamagedError(path, f"{array.shape} {array.dtype} instead of {expected} {_DTYPES[name]}")
         return array
@@ -134,15 +150,19 @@ def write_segment(folder: Path, columns: Columns) -> FileRecords:
 
 def write_arrays(folder: Path, columns: Columns) -> list[str]:
     """Writes the arrays that are derived from a segment's Parquet file, each replaced as a whole; their file names."""
-    names = [*ARRAYS] if columns.old_ids is None else [*ARRAYS, "old_ids"]
-    for name in names:
+    arrays = {name: getattr(columns, name) for name in ARRAYS}
+    if columns.old_ids is not None:
+        arrays["old_ids"] = columns.old_ids
+    if columns.details is not None:
+        arrays |= {"detail_ends": columns.details.ends, "detail_text": columns.details.text}
+    for name, array in arrays.items():
         fresh = folder / f"{name}.npy.new"
         with fresh.open("wb") as file:
-            np.save(file, np.ascontiguousarray(getattr(columns, name), dtype=_DTYPES[name]))
+            np.save(file, np.ascontiguousarray(array, dtype=_DTYPES[name]))
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(folder / f"{name}.npy")
-    return [f"{name}.npy" for name in names]
+    return [f"{name}.npy" for name in arrays]
 
 
 def write_parquet(path: Path, columns: Columns) -> None:
@@ -159,8 +179,11 @@ def write_parquet(path: Path, columns: Columns) -> None:
     table["vector"] = pa.FixedSizeListArray.from_arrays(vectors, dimension)
     if columns.old_ids is not None:
         table["old_instance_id"] = pa.array(columns.old_ids, pa.int64())
+    if columns.details is not None:
+        table["details"] = pa.array([columns.details.json_text(row) for row in range(len(columns))], pa.string())
     # Embeddings do not compress; a dictionary would only slow the writing down.
-    pq.write_table(pa.table(table), path, compression="none", use_dictionary=False, row_group_size=1 << 17)
+    compression = {name: "zstd" if name == "details" else "none" for name in table}
+    pq.write_table(pa.table(table), path, compression=compression, use_dictionary=False, row_group_size=1 << 17)
 
 
 def read_parquet(path: Path) -> Columns:
@@ -178,6 +201,7 @@ def read_parquet(path: Path) -> Columns:
             table.column("objectness").to_numpy(),
             vectors.flatten().to_numpy(zero_copy_only=False).reshape(-1, vectors.type.list_size),
             table.column("old_instance_id").to_numpy() if "old_instance_id" in table.column_names else None,
+            Details.from_texts(table.column("details").to_pylist()) if "details" in table.column_names else None,
         )
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise IndexDamagedError(path, str(error)) from error

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
@@ -126,21 +127,25 @@ class Snapshot:
             np.empty(len(numbers), np.float32),
             np.empty((len(numbers), self.model.dimension), np.float32),
         )
-        current = self._current_ids(numbers)
-        # Not np.unique, whose first call imports numpy.ma: 50 ms of every search from a cold process.
-        for number in set((current >> ROW_BITS).tolist()):
-            segment = self._segments[number]
-            places = np.flatnonzero(current >> ROW_BITS == number)
-            inside = current[places] - segment.first_id
-            sources = segment.image_ids[inside]
-            gone = np.isin(sources, self._dead(segment))
-            if gone.any():
-                raise InstanceGoneError(int(numbers[places[np.flatnonzero(gone)[0]]]))
-            rows.image_ids[places] = sources
+        for segment, places, inside in self._stored_at(numbers):
+            rows.image_ids[places] = segment.image_ids[inside]
             rows.boxes[places] = segment.boxes[inside]
             rows.objectness[places] = segment.objectness[inside]
             rows.vectors[places] = segment.vectors[inside]
         return rows
+
+    def details(self, ids: Sequence[int] | IntArray) -> list[dict[str, Any]]:
+        """What the model knew of the instances of these ids beside box and vector (see ``Instances``), in their order.
+
+        Ids as in `instances`.
+        """
+        numbers = np.asarray(ids, np.int64).reshape(-1)
+        found: list[dict[str, Any]] = [{} for _ in numbers]
+        for segment, places, inside in self._stored_at(numbers):
+            if segment.details is not None:
+                for place, row in zip(places.tolist(), inside.tolist(), strict=True):
+                    found[place] = segment.details.json_object(row)
+        return found
 
     def images(self, image_ids: Iterable[int]) -> dict[int, ImageRow]:
         """Image id -> row, deleted pictures too; unknown ids are left out."""
@@ -197,11 +202,11 @@ class Snapshot:
         return _block(segment, segment.rows_of(np.array([row.source_image_id], np.int64)))
 
     def export(self, path: Path) -> int:
-        """How many rows were written to one Parquet file: path, ids, box, objectness and vector of every instance."""
+        """How many rows were written to one Parquet file: every instance with path, ids, box, vector and details."""
         pictures: dict[int, list[ImageRow]] = {}
         for row in self.all_images("indexed"):
             pictures.setdefault(row.source_image_id, []).append(row)
-        return export_parquet(path, self.blocks(), pictures, self.model.dimension)
+        return export_parquet(path, self.blocks(), self.details, pictures, self.model.dimension)
 
     def close(self) -> None:
         """Lets the writer remove this snapshot's files once they are superseded."""
@@ -236,6 +241,19 @@ class Snapshot:
 
     def _dead(self, segment: Segment) -> IntArray:
         return self._manifest.dead.get(segment.number, _EMPTY)
+
+    def _stored_at(self, numbers: IntArray) -> Iterator[tuple[Segment, IntArray, IntArray]]:
+        """Segments with the places of ``numbers`` that they hold, and the rows these have there."""
+        current = self._current_ids(numbers)
+        # Not np.unique, whose first call imports numpy.ma: 50 ms of every search from a cold process.
+        for number in set((current >> ROW_BITS).tolist()):
+            segment = self._segments[number]
+            places = np.flatnonzero(current >> ROW_BITS == number)
+            inside = current[places] - segment.first_id
+            gone = np.isin(segment.image_ids[inside], self._dead(segment))
+            if gone.any():
+                raise InstanceGoneError(int(numbers[places[np.flatnonzero(gone)[0]]]))
+            yield segment, places, inside
 
     def _current_ids(self, numbers: IntArray) -> IntArray:
         # Those that a search has just given, which are by far the most, are all of this snapshot.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Row, bindparam, select
 
+from reir.store.details import Details
 from reir.store.filters import among, starts_with
 from reir.store.publication import CURRENT, LIVE, Publication
 from reir.store.records import Columns, FileFacts, KnownFile
@@ -68,7 +69,8 @@ class Writer:
     def add(self, file: FileFacts, instances: Instances) -> int:
         """The image id of a new or changed picture with these instances; a known path keeps its id.
 
-        Raises ValueError for vectors of another dimension, or beyond what float16 can hold.
+        Raises ValueError for vectors of another dimension or beyond what float16 can hold, and for details that are
+        not JSON.
         """
         with np.errstate(over="ignore"):
             vectors = instances.vectors.astype(np.float16)
@@ -81,7 +83,8 @@ class Writer:
         source = self._next.new_image_id()
         image_id = source if old is None else int(old.image_id)
         numbers = np.full(len(vectors), source, np.int64)
-        self._pending[source] = Columns(numbers, instances.boxes, instances.objectness, vectors)
+        details = None if instances.details is None else Details.of(instances.details)
+        self._pending[source] = Columns(numbers, instances.boxes, instances.objectness, vectors, details=details)
         return self._put(old, file, image_id, "indexed", source=source, instance_count=len(vectors))
 
     def add_duplicate(self, file: FileFacts, source_image_id: int) -> int:
@@ -210,11 +213,4 @@ def _wall_clock(file: FileFacts) -> Any:
 
 def _joined(parts: Iterable[Columns]) -> Columns | None:
     filled = [part for part in parts if len(part)]
-    if not filled:
-        return None
-    return Columns(
-        np.concatenate([part.image_ids for part in filled]),
-        np.concatenate([part.boxes for part in filled]),
-        np.concatenate([part.objectness for part in filled]),
-        np.concatenate([part.vectors for part in filled]),
-    )
+    return Columns.concatenate(filled) if filled else None

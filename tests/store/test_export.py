@@ -29,7 +29,7 @@ def test_every_instance_of_every_picture_is_exported(index: Index, tmp_path: Pat
         table = pq.read_table(target)
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == ["out.parquet"]
         assert table.column_names == [
-            "path", "image_id", "external_id", "instance_id", "x0", "y0", "x1", "y1", "objectness", "vector",
+            "path", "image_id", "external_id", "instance_id", "x0", "y0", "x1", "y1", "objectness", "vector", "details",
         ]  # fmt: skip
         rows = table.to_pylist()
         assert [row["path"] for row in rows] == ["a.jpg"] * 3 + ["b.jpg", "copy.jpg"] * 2
