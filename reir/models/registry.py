@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from importlib import resources
+from importlib import import_module
 from pathlib import Path
+from typing import Literal, cast
 
 from reir.errors import UnknownModelError, UsageError
+from reir.models.recognise import recognise_folder
+from reir.models.specification import ModelSpec
 from reir.protocols import Model
+
+Source = Literal["package", "folder", "hub"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +22,18 @@ class ModelEntry:
 
     name: str
     summary: str
-    source: str
-    """``package`` (weights ship with reir) or ``folder`` (give a path: ``NAME:FOLDER``)."""
+    source: Source
+    """``package`` (weights ship with reir), ``folder`` (give a path: ``NAME:FOLDER``) or ``hub`` (downloaded)."""
+    loader: str
+    """``package.module:function``; called with the ``ModelSpec`` and ``device``."""
     licence: str
     paper: str
     world: str
     """What it can be asked about."""
+    transforms: str
+    """What is done to a picture before the network sees it."""
+    repositories: tuple[str, ...] = ()
+    """Hub repositories with its weights."""
     megabytes: float | None = None
 
 
@@ -41,31 +52,6 @@ def register(entry: ModelEntry) -> ModelEntry:
     return entry
 
 
-CLARE_PAPER = "Referring Expression Instance Retrieval and A Strong End-to-End Baseline (ACM MM 2025)"
-
-CLARE_TINY = register(
-    ModelEntry(
-        name="clare-tiny",
-        summary="every part of CLARE, small; embedded in the package, needs no network",
-        source="package",
-        licence="Apache-2.0",
-        paper=CLARE_PAPER,
-        world="emoji scenes only: it was trained on nothing else and finds nothing sensible in photos",
-        megabytes=10.9,
-    )
-)
-CLARE = register(
-    ModelEntry(
-        name="clare",
-        summary="CLARE from a checkpoint folder written by reir train: clare:FOLDER",
-        source="folder",
-        licence="of the checkpoint",
-        paper=CLARE_PAPER,
-        world="what the checkpoint was trained on",
-    )
-)
-
-
 def list_models() -> list[ModelEntry]:
     """Every registered model, by name."""
     return [_ENTRIES[name] for name in sorted(_ENTRIES)]
@@ -82,28 +68,40 @@ def model_entry(name: str) -> ModelEntry:
     return _ENTRIES[name]
 
 
+def model_spec(name: str) -> ModelSpec:
+    """The parts of a model's name, with its folder made absolute: indexes are searched from any working folder.
+
+    A path to a folder alone is named by the configuration inside it.
+
+    Raises:
+        UnknownModelError: no such name.
+        UsageError: the folder's configuration tells no model.
+    """
+    folder = Path(name).expanduser()
+    if name not in _ENTRIES and folder.is_dir():
+        return ModelSpec(recognise_folder(folder), str(folder.resolve()))
+    spec = ModelSpec.parse(name)
+    model_entry(spec.name)
+    if spec.argument is not None:
+        folder = Path(spec.argument).expanduser()
+        if folder.is_dir():
+            return ModelSpec(spec.name, str(folder.resolve()), spec.options)
+        if folder.name != spec.argument:
+            raise UsageError(f"there is no folder {folder}")
+    return spec
+
+
 def load_model(name: str = "auto", *, device: str = "auto") -> Model:
     """The model of a name; cheap: weights and torch are loaded at its first ``extract``.
 
     ``auto`` is the best model that can be had here; today that is ``clare-tiny``, whose ``notice`` says how narrow
-    its world is. ``clare:FOLDER`` is a checkpoint folder written by ``reir train``.
+    its world is. ``NAME:FOLDER`` takes the weights of a folder, a folder alone is told apart by its configuration.
 
     Raises:
         UnknownModelError: no such name.
-        UsageError: a folder is missing, or is not a checkpoint.
+        UsageError: a folder is missing, or is not that of such a model.
+        WeightsMissingError: the weights are not here; the message names the command that fetches them.
     """
-    from reir.models.clare.model import ClareModel
-
-    base, _, folder = name.partition(":")
-    entry = model_entry(CLARE_TINY.name if base == "auto" else base)
-    if entry.source == "folder":
-        if not folder:
-            raise UsageError(f"{entry.name} needs a checkpoint folder: --model {entry.name}:FOLDER")
-        # Indexes keep the name, and are searched from any working folder.
-        path = Path(folder).expanduser().resolve()
-        return ClareModel(path, name=f"{entry.name}:{path}", device=device)
-    if folder:
-        raise UsageError(f"{entry.name} ships with the package and takes no folder")
-    return ClareModel(
-        Path(str(resources.files("reir.models") / "weights" / entry.name)), name=entry.name, device=device
-    )
+    spec = model_spec("clare-tiny" if name == "auto" else name)
+    module, _, function = model_entry(spec.name).loader.partition(":")
+    return cast(Model, getattr(import_module(module), function)(spec, device=device))

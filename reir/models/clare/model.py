@@ -14,6 +14,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ import numpy as np
 from reir.errors import UsageError
 from reir.imaging.letterbox import Letterbox, nearest_canvas
 from reir.models.calibration import CALIBRATION_FILE, Calibration
+from reir.models.specification import ModelSpec
 from reir.text import WordTokenizer
 from reir.types import FloatArray, Instances, ModelIdentity, Picture
 
@@ -32,6 +34,25 @@ if TYPE_CHECKING:
 
 BATCH = 16
 """Pictures of one canvas shape that go through the network together."""
+
+
+def load(spec: ModelSpec, *, device: str) -> ClareModel:
+    """The model of ``clare-tiny``, whose weights ship with the package, or of ``clare:FOLDER``.
+
+    Raises:
+        UsageError: a folder is missing, is given where none is taken, or is not a checkpoint.
+    """
+    spec.require_options(())
+    if spec.name == "clare-tiny":
+        if spec.argument is not None:
+            raise UsageError("clare-tiny ships with the package and takes no folder")
+        return ClareModel(
+            Path(str(resources.files("reir.models") / "weights" / spec.name)), name=spec.name, device=device
+        )
+    if spec.argument is None:
+        raise UsageError(f"{spec.name} needs a checkpoint folder: --model {spec.name}:FOLDER")
+    folder = Path(spec.argument).expanduser().resolve()
+    return ClareModel(folder, name=f"{spec.name}:{folder}", device=device)
 
 
 class ClareModel:
