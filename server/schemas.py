@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reir.rerank import STAGE_TOP
 from reir.search import BOXES_PER_IMAGE
 
 LARGEST_ID = 2**63 - 1
@@ -23,6 +24,10 @@ Box = Annotated[
         examples=[[1, 2, 9, 8]],
     ),
 ]
+
+
+StageName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$", max_length=64, examples=["templates"])]
+"""A stage without options: those may name files of the server."""
 
 
 class ErrorBody(BaseModel):
@@ -85,6 +90,18 @@ class SearchOptions(BaseModel):
     boxes_per_image: int = Field(BOXES_PER_IMAGE, ge=1, le=100, description="Boxes of one picture at most.")
     min_score: float | None = Field(None, allow_inf_nan=False, description="Leave out boxes scored lower.")
     filter: FilterBody | None = None
+    rerank: list[StageName] = Field(
+        [], max_length=8, description="Stages that rank the best boxes anew, in this order."
+    )
+    refine: StageName | None = Field(None, description="The stage that betters the boxes that are shown.")
+    mask: StageName | None = Field(None, description="The stage that gives the boxes that are shown masks.")
+    stage_top: int = Field(STAGE_TOP, ge=1, le=1000, description="How many boxes are ranked anew.")
+    stage_seconds: float | None = Field(
+        None, gt=0, le=3600, description="Time budget of each stage; the service's own limit holds as well."
+    )
+    blend: dict[Annotated[str, Field(max_length=64)], Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        {}, max_length=16, description="Numbers that mix the parts of the model's score, in place of its own."
+    )
 
 
 class SearchBody(SearchOptions):

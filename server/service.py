@@ -30,6 +30,10 @@ _MOST_EXAMPLES = 8
 """Example pictures that may wait: each takes as long as a hundred expressions."""
 
 
+_MOST_STAGED = 16
+"""Searches with stages that may wait."""
+
+
 class Service:
     """The state of one service, from the start of its lifespan to its end."""
 
@@ -48,6 +52,13 @@ class Service:
             name="reir-search",
             on_batch=metrics.batch_size.observe,
         )
+        self.staged: Batcher[SearchRequest, SearchResult | ReirError] = Batcher(
+            self.gallery.search_many,
+            most_at_once=1,
+            most_waiting=_MOST_STAGED,
+            threads=settings.stage_threads,
+            name="reir-stage",
+        )
         self.examples: Batcher[Picture, FloatArray] = Batcher(
             self._encode_examples, most_at_once=4, most_waiting=_MOST_EXAMPLES, name="reir-example"
         )
@@ -63,7 +74,9 @@ class Service:
             ServiceError: 503, too many searches wait.
         """
         started = perf_counter()
-        answers = await self.searches.run(requests)
+        # Stages take seconds, for which no other search should wait.
+        queue = self.staged if any(request.stages is not None for request in requests) else self.searches
+        answers = await queue.run(requests)
         total = (perf_counter() - started) * 1e3
         return [self._timed(answer, total) if isinstance(answer, SearchResult) else answer for answer in answers]
 
@@ -79,6 +92,7 @@ class Service:
     def close(self) -> None:
         """End what runs; the gallery stays open."""
         self.searches.close()
+        self.staged.close()
         self.examples.close()
         self.pictures.close()
         self.jobs.close()

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from reir.errors import UsageError
+
 
 class DeviceName(StrEnum):
     """Where a model runs; ``auto`` is the GPU where there is one."""
@@ -38,6 +40,24 @@ IndexModelName = Annotated[
 Device = Annotated[DeviceName, typer.Option("--device", envvar="REIR_DEVICE", help="Where the model runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
+Rerank = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rerank", metavar="NAME", show_default=False, help="Rank the best boxes anew (see: reir stages); repeatable."
+    ),
+]
+StageTop = Annotated[int, typer.Option("--stage-top", metavar="K", help="How many boxes are ranked anew.")]
+StageSeconds = Annotated[float, typer.Option("--stage-seconds", metavar="S", help="Time budget of each stage.")]
+Blend = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--blend",
+        metavar="NAME=NUMBER",
+        show_default=False,
+        help="Mix the parts of the model's score otherwise, for example lambda=0.7; repeatable.",
+    ),
+]
+
 DatasetImages = Annotated[
     Path | None,
     typer.Option("--images", metavar="DIR", show_default=False, help="The pictures, to be indexed into a cache."),
@@ -46,6 +66,22 @@ DatasetDb = Annotated[
     Path | None,
     typer.Option("--db", metavar="DIR", show_default=False, help="An index that holds the pictures already."),
 ]
+
+
+def parse_blend(given: Sequence[str] | None) -> dict[str, float] | None:
+    """The numbers of ``--blend``, by name.
+
+    Raises:
+        UsageError: one is not ``name=number``.
+    """
+    blend = {}
+    for text in given or ():
+        name, _, number = text.partition("=")
+        if not name or not _is_number(number):
+            raise UsageError(f"--blend takes NAME=NUMBER, for example lambda=0.7, got {text!r}")
+        blend[name] = float(number)
+    return blend or None
+
 
 _TAKES_NUMBERS = ("--k", "--iou")
 

@@ -7,13 +7,26 @@ from typing import Annotated
 
 import typer
 
-from reir.cli.arguments import DatabaseUrl, Db, Device, DeviceName, IndexModelName, Json
+from reir.cli.arguments import (
+    Blend,
+    DatabaseUrl,
+    Db,
+    Device,
+    DeviceName,
+    IndexModelName,
+    Json,
+    Rerank,
+    StageSeconds,
+    StageTop,
+    parse_blend,
+)
 from reir.errors import UsageError
 
 _EXAMPLES = """\b
 Examples:
   reir search "brown dog on a cushion near the fireplace"
   reir search "red cup" --top 20 --after 2023 --sheet cups.png
+  reir search "left cat" --rerank templates --refine box-search --sheet cats.png
   reir search --image crop.jpg --path-prefix holidays/ --json"""
 
 
@@ -60,6 +73,18 @@ def search(
     before: Annotated[
         str | None, typer.Option("--before", metavar="DATE", show_default=False, help="Only pictures taken earlier.")
     ] = None,
+    rerank: Rerank = None,
+    refine: Annotated[
+        str | None,
+        typer.Option("--refine", metavar="NAME", show_default=False, help="Stage that betters the boxes shown."),
+    ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option("--mask", metavar="NAME", show_default=False, help="Stage that gives the boxes shown masks."),
+    ] = None,
+    stage_top: StageTop = 100,
+    stage_seconds: StageSeconds = 10.0,
+    blend: Blend = None,
     json_output: Json = False,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print full paths only, best first.")] = False,
     save: Annotated[
@@ -85,6 +110,7 @@ def search(
     """Find the thing you describe in an indexed gallery.
 
     Pictures are ranked by their best box, with at most five boxes each. Paths are relative to the gallery.
+    Stages look again at the best boxes: those of --rerank change the order, --refine the boxes; reir stages lists them.
     """
     from reir.cli.console import note, print_json, warn
     from reir.gallery import Gallery
@@ -112,6 +138,12 @@ def search(
             path_prefix=path_prefix,
             after=taken_after,
             before=taken_before,
+            rerank=rerank or (),
+            refine=refine,
+            mask=mask,
+            stage_top=stage_top,
+            stage_seconds=stage_seconds,
+            blend=parse_blend(blend),
         )
         root = gallery.root
     warn(result.warnings)

@@ -39,6 +39,12 @@ class SearchOptions(TypedDict, total=False):
     before: datetime | None
     image_ids: Sequence[int] | None
     external_ids: Sequence[str] | None
+    rerank: Sequence[str]
+    refine: str | None
+    mask: str | None
+    stage_top: int
+    stage_seconds: float
+    blend: Mapping[str, float] | None
 
 
 _FILTERS = ("path_prefix", "after", "before", "image_ids", "external_ids")
@@ -253,6 +259,10 @@ def _body(query: Mapping[str, Any], options: SearchOptions) -> dict[str, Any]:
     for name in ("image_ids", "external_ids"):
         if name in where:
             where[name] = list(where[name])
+    if "rerank" in given:
+        given["rerank"] = list(given["rerank"])
+    if "blend" in given:
+        given["blend"] = dict(given["blend"])
     return body | given | ({"filter": where} if where else {})
 
 

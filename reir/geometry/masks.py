@@ -42,3 +42,13 @@ def decode_rle(rle: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
         encoded = {"size": [height, width], "counts": text}
     decoded: npt.NDArray[np.bool_] = coco.decode(encoded).astype(bool)
     return decoded
+
+
+def resize_rle(rle: Mapping[str, Any], width: int, height: int) -> dict[str, Any]:
+    """The mask at another size: each pixel takes the value of the one at its place in ``rle``."""
+    if list(rle["size"]) == [height, width] and isinstance(rle["counts"], str):
+        return {"size": [height, width], "counts": rle["counts"]}
+    mask = decode_rle(rle)
+    rows = (np.arange(height) + 0.5) * mask.shape[0] / height
+    columns = (np.arange(width) + 0.5) * mask.shape[1] / width
+    return encode_rle(mask[rows.astype(np.int64)][:, columns.astype(np.int64)])

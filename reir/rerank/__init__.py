@@ -1,6 +1,25 @@
 """Stages over the top hits of a search: whatever depends on the pair of query and instance.
 
-A stage takes an expression, the hits found so far and, on demand, their pixels, and returns hits; stages chain.
+A stage takes an expression, hits, and on demand their pixels and what the index knows of them, and gives the hits back
+with a new score, a better box or a mask. Stages chain, each within a time budget.
 """
 
-__all__: list[str] = []
+from reir.rerank.chain import StageOutcome, run_stage
+from reir.rerank.look import Look
+from reir.rerank.plan import STAGE_SECONDS, STAGE_TOP, StagePlan
+from reir.rerank.registry import StageEntry, list_stages, load_stage
+from reir.rerank.stage import Kind, Stage
+
+__all__ = [
+    "STAGE_SECONDS",
+    "STAGE_TOP",
+    "Kind",
+    "Look",
+    "Stage",
+    "StageEntry",
+    "StageOutcome",
+    "StagePlan",
+    "list_stages",
+    "load_stage",
+    "run_stage",
+]

@@ -7,6 +7,7 @@ from reir.search.grouping import BOXES_PER_IMAGE, Candidate, group_by_image
 from reir.search.query import Encoder, Example, Query, check_expression
 from reir.search.request import MOST_HITS, SearchRequest
 from reir.search.searcher import Searcher
+from reir.search.second_look import SecondLook
 
 __all__ = [
     "BOXES_PER_IMAGE",
@@ -19,6 +20,7 @@ __all__ = [
     "Query",
     "SearchRequest",
     "Searcher",
+    "SecondLook",
     "check_expression",
     "group_by_image",
     "parse_date",

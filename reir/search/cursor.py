@@ -71,7 +71,7 @@ class Cursor:
         return cls(snapshot, conditions, places, score, instance_id, vector, expression)
 
 
-def digest_of(where: ImageFilter | None, *, flat: bool, boxes: int, min_score: float | None) -> bytes:
+def digest_of(where: ImageFilter | None, *others: object) -> bytes:
     """Eight bytes that tell apart searches whose pages must not be mixed; the order of id lists plays no part."""
     limits = None if where is None or where.lets_all_through else where.digest
-    return hashlib.blake2b(repr((flat, boxes, min_score, limits)).encode(), digest_size=8).digest()
+    return hashlib.blake2b(repr((limits, *others)).encode(), digest_size=8).digest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,7 +16,10 @@ from reir.search.cursor import Cursor
 from reir.types import FloatArray, Picture
 
 if TYPE_CHECKING:
+    from reir.search.request import SearchRequest
     from reir.store import Snapshot
+
+_Blend: TypeAlias = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +70,32 @@ class Encoder:
     def __init__(self, model: Model, *, remembered: int = 1024) -> None:
         """``remembered``: how many expressions are kept with their vectors."""
         self.model = model
-        self._recent: LRUCache[str, EncodedQuery] = LRUCache(remembered)
+        self._recent: LRUCache[tuple[str, _Blend], EncodedQuery] = LRUCache(remembered)
         self._lock = Lock()
 
-    def encode(self, queries: Sequence[Query], snapshot: Snapshot) -> list[EncodedQuery | ReirError]:
-        """The vector of each query, or what is wrong with it.
+    def encode(self, requests: Sequence[SearchRequest], snapshot: Snapshot) -> list[EncodedQuery | ReirError]:
+        """The vector of each request's query, or what is wrong with it.
 
-        All expressions that are not remembered go through the model in one batch. Errors that take the place of a
-        query: UsageError for an empty or endless expression and for the cursor of another model's index,
-        InstanceGoneError for an example whose picture was changed or removed.
+        All expressions that are not remembered go through the model in one batch for each blend. Errors that take the
+        place of a query: UsageError for an empty or endless expression, an unknown blend and the cursor of another
+        model's index, InstanceGoneError for an example whose picture was changed or removed.
 
         Raises:
             ValueError: a vector of another dimension than the model's, or one that holds NaN or infinity.
         """
-        tidy: list[Query | ReirError] = [_tidy(query) for query in queries]
-        expressions = self._encode_expressions([query for query in tidy if isinstance(query, str)])
+        tidy: list[Query | ReirError] = [_tidy(request.query) for request in requests]
+        asked: dict[_Blend, list[str]] = {}
+        for request, query in zip(requests, tidy, strict=True):
+            if isinstance(query, str):
+                asked.setdefault(_blend_of(request), []).append(query)
+        expressions = {blend: self._encode_expressions(texts, blend) for blend, texts in asked.items()}
         encoded: list[EncodedQuery | ReirError] = []
-        for query in tidy:
+        for request, query in zip(requests, tidy, strict=True):
             if isinstance(query, ReirError):
                 encoded.append(query)
             elif isinstance(query, str):
-                encoded.append(expressions[query])
+                found = expressions[_blend_of(request)]
+                encoded.append(found if isinstance(found, ReirError) else found[query])
             else:
                 try:
                     encoded.append(self._encode_other(query, snapshot))
@@ -95,18 +103,22 @@ class Encoder:
                     encoded.append(error)
         return encoded
 
-    def _encode_expressions(self, expressions: Sequence[str]) -> dict[str, EncodedQuery]:
+    def _encode_expressions(self, expressions: Sequence[str], blend: _Blend) -> dict[str, EncodedQuery] | UsageError:
         with self._lock:
-            known = {expression: self._recent.get(expression) for expression in expressions}
+            known = {expression: self._recent.get((expression, blend)) for expression in expressions}
         fresh = [expression for expression, encoded in known.items() if encoded is None]
         encoded = {expression: query for expression, query in known.items() if query is not None}
         if fresh:
-            vectors = self.model.encode(fresh)
+            try:
+                check_blend(self.model, dict(blend))
+                vectors = self.model.encode(fresh, blend=dict(blend))
+            except UsageError as error:
+                return error
             for expression, vector in zip(fresh, vectors, strict=True):
                 warnings = tuple(self.model.text_warnings(expression))
                 encoded[expression] = EncodedQuery(vector, expression, warnings, self.model.share_read(expression))
             with self._lock:
-                self._recent.update({expression: encoded[expression] for expression in fresh})
+                self._recent.update({(expression, blend): encoded[expression] for expression in fresh})
         return encoded
 
     def _encode_other(self, query: Picture | Example | Cursor | FloatArray, snapshot: Snapshot) -> EncodedQuery:
@@ -127,6 +139,23 @@ class Encoder:
         if not np.isfinite(vector).all():
             raise ValueError("a query vector must be finite, got NaN or infinity")
         return EncodedQuery(vector)
+
+
+def check_blend(model: Model, blend: Mapping[str, float]) -> None:
+    """Returns when the model's score has parts of these names.
+
+    Raises:
+        UsageError: it has not; those that it has are named.
+    """
+    for name in blend:
+        if name not in model.blend:
+            known = ", ".join(f"{key} ({value:g})" for key, value in model.blend.items())
+            has = f"it has {known}" if known else "its score has one part only"
+            raise UsageError(f"{model.identity.name} has no {name!r} to blend; {has}")
+
+
+def _blend_of(request: SearchRequest) -> _Blend:
+    return tuple(sorted((request.blend or {}).items()))
 
 
 def _tidy(query: Query) -> Query | ReirError:

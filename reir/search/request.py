@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reir.errors import UsageError
+from reir.rerank import StagePlan
 from reir.search.cursor import Cursor, digest_of
 from reir.search.grouping import BOXES_PER_IMAGE
 from reir.search.query import Query, check_expression
@@ -29,6 +31,8 @@ class SearchRequest:
         where: conditions on the picture.
         min_score: leave out instances scored lower.
         boxes: at most so many instances of one picture.
+        stages: which stages look again at the best instances.
+        blend: numbers that mix the parts of the model's score, in place of its own; see ``Model.blend``.
 
     Raises:
         UsageError: an empty expression, a number out of range, or a cursor of a search under other conditions.
@@ -40,6 +44,8 @@ class SearchRequest:
     where: ImageFilter | None = None
     min_score: float | None = None
     boxes: int = BOXES_PER_IMAGE
+    stages: StagePlan | None = None
+    blend: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.query, str):
@@ -56,7 +62,8 @@ class SearchRequest:
     @property
     def conditions(self) -> bytes:
         """The digest that the pages of one answer share."""
-        return digest_of(self.where, flat=self.flat, boxes=self.boxes, min_score=self.min_score)
+        others = (self.flat, self.boxes, self.min_score, self.stages, sorted((self.blend or {}).items()))
+        return digest_of(self.where, *others)
 
     @property
     def snapshot(self) -> int | None:

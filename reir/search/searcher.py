@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reir.errors import ReirError
+from reir.errors import ReirError, UsageError
 from reir.protocols import Model
+from reir.rerank import Look
 from reir.search.cursor import Cursor
 from reir.search.grouping import Candidate, group_by_image
 from reir.search.query import EncodedQuery, Encoder, Query
 from reir.search.request import MOST_HITS, SearchRequest
+from reir.search.second_look import SecondLook
 from reir.types import FloatArray, Hit, IntArray, SearchResult
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ class _Search:
     """The best scores of all the instances searched, as many as the calibration looks at; None without one."""
     searched: int = 0
     """Number of the instances searched."""
+    look: Look | None = None
+    """For the stages; None where none is asked for."""
+    reranked: tuple[Hit, ...] | None = None
+    """The best instances as the rerank stages left them, once they have run."""
+    stage_timings_ms: dict[str, float] = field(default_factory=dict)
+    stage_warnings: tuple[str, ...] = ()
 
     @property
     def last_place(self) -> int:
@@ -48,10 +56,17 @@ class _Search:
 class Searcher:
     """Answers queries over one snapshot with the model that made its vectors. Holds no state of a query."""
 
-    def __init__(self, snapshot: Snapshot, model: Model | Encoder) -> None:
-        """``model``: the model, or an encoder that remembers what it encoded for earlier snapshots."""
+    def __init__(self, snapshot: Snapshot, model: Model | Encoder, second_look: SecondLook | None = None) -> None:
+        """A searcher.
+
+        Args:
+            snapshot: what is searched.
+            model: the model, or an encoder that remembers what it encoded for earlier snapshots.
+            second_look: the stages, and the orders that they found for earlier pages.
+        """
         self.snapshot = snapshot
         self.encoder = model if isinstance(model, Encoder) else Encoder(model)
+        self.second_look = second_look or SecondLook(self.encoder.model)
         self.calibration = self.encoder.model.calibration
 
     def search(
@@ -82,9 +97,12 @@ class Searcher:
         gives the same list. What only concerns one request (an example that is gone) takes the place of its answer.
         """
         started = perf_counter()
-        encoded = self.encoder.encode([request.query for request in requests], self.snapshot)
+        encoded = [
+            self._checked(request, query)
+            for request, query in zip(requests, self.encoder.encode(requests, self.snapshot), strict=True)
+        ]
         searches = [
-            _Search(request, query)
+            _Search(request, query, look=self._look(request))
             for request, query in zip(requests, encoded, strict=True)
             if not isinstance(query, ReirError)
         ]
@@ -92,11 +110,13 @@ class Searcher:
         self._rank(searches)
         searched_at = perf_counter()
         hits = self._hits(searches)
+        looked_up_at = perf_counter()
+        hits = [self._finished(search, found) for search, found in zip(searches, hits, strict=True)]
         ended = perf_counter()
         timings = {
             "encode": (encoded_at - started) * 1e3,
             "search": (searched_at - encoded_at) * 1e3,
-            "metadata": (ended - searched_at) * 1e3,
+            "metadata": (looked_up_at - searched_at) * 1e3,
             "total": (ended - started) * 1e3,
         }
         answers = iter([self._answer(search, found, timings) for search, found in zip(searches, hits, strict=True)])
@@ -132,11 +152,15 @@ class Searcher:
         image_ids = self.snapshot.instances(ids[kept]).image_ids
         columns = (scores[kept].tolist(), ids[kept].tolist(), image_ids.tolist())
         ranking = [Candidate(*row) for row in zip(*columns, strict=True)]
+        if search.look is not None:
+            ranking = self._reranked(search, search.look, ranking)
         if request.flat:
             places, more = [[candidate] for candidate in ranking[: search.last_place]], len(ranking) > search.last_place
         else:
             places, more = group_by_image(ranking, search.last_place, request.boxes)
-        if isinstance(request.query, Cursor):
+        if search.look is not None:
+            places = places[request.places_before :]  # in the order of the stages, scores need not fall
+        elif isinstance(request.query, Cursor):
             end = (-request.query.score, request.query.instance_id)
             places = [place for place in places if (-place[0].score, place[0].instance_id) > end]
         search.places, search.more = places, more and search.last_place < MOST_HITS
@@ -144,7 +168,46 @@ class Searcher:
 
     def _first_fetch(self, search: _Search) -> int:
         places = search.last_place + 1 if search.request.flat else search.last_place * _FETCHED_AT_FIRST
-        return max(places, self.calibration.depth) if self.calibration is not None else places
+        staged = search.request.stages.top if search.look is not None and search.request.stages is not None else 0
+        return max(places, staged, self.calibration.depth if self.calibration is not None else 0)
+
+    def _checked(self, request: SearchRequest, query: EncodedQuery | ReirError) -> EncodedQuery | ReirError:
+        if request.stages is not None and not isinstance(query, ReirError):
+            try:
+                self.second_look.check(request.stages, query.expression)
+            except UsageError as error:
+                return error
+        return query
+
+    def _look(self, request: SearchRequest) -> Look | None:
+        if request.stages is None or request.stages.empty:
+            return None
+        return Look(self.snapshot, self.encoder.model, request.blend)
+
+    def _reranked(self, search: _Search, look: Look, ranking: list[Candidate]) -> list[Candidate]:
+        """The ranking with its best instances in the order of the rerank stages, which run once a search."""
+        top = search.request.stages.top if search.request.stages is not None else 0
+        best = ranking[:top]
+        if search.reranked is None:
+
+            def hits() -> tuple[Hit, ...]:
+                return self._hits([replace(search, places=[[candidate] for candidate in best])])[0]
+
+            looked = self.second_look.rerank(search.request, search.query, look, hits)
+            search.reranked = looked.hits
+            search.stage_timings_ms, search.stage_warnings = looked.timings_ms, looked.warnings
+        owners = {candidate.instance_id: candidate.image_id for candidate in best}
+        reordered = [Candidate(hit.score, hit.instance_id, owners[hit.instance_id]) for hit in search.reranked]
+        return reordered + ranking[top:]
+
+    def _finished(self, search: _Search, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
+        """The hits with what the stages that look at shown hits make of them."""
+        if search.look is None:
+            return hits
+        looked = self.second_look.finish(search.request, search.query, search.look, hits)
+        search.stage_timings_ms |= looked.timings_ms
+        search.stage_warnings += looked.warnings
+        return looked.hits
 
     def _note_best(self, search: _Search, scores: FloatArray, searched: int) -> None:
         # Before any minimum score, and whatever the page: what is known of the gallery depends on neither.
@@ -184,7 +247,13 @@ class Searcher:
         chances = [self._probabilities(search) for search in searches]
         images = {key: self.snapshot.resolve(sorted(ids), filters[key]) for key, ids in sources.items()}
         measures = zip(placed, rows.boxes.tolist(), rows.objectness.tolist(), strict=True)
+        reranked = [{hit.instance_id: hit for hit in search.reranked or ()} for search in searches]
         for (number, rank, candidate), (x0, y0, x1, y1), objectness in measures:
+            chance = next(chances[number])
+            known = reranked[number].get(candidate.instance_id)
+            if known is not None:
+                hits[number].append(replace(known, rank=rank))
+                continue
             image = images[id(searches[number].request.where)][candidate.image_id]
             hits[number].append(
                 Hit(
@@ -198,7 +267,7 @@ class Searcher:
                     box=(x0, y0, x1, y1),
                     objectness=objectness,
                     instance_id=candidate.instance_id,
-                    probability=next(chances[number]),
+                    probability=chance,
                 )
             )
         return [tuple(found) for found in hits]
@@ -223,8 +292,8 @@ class Searcher:
             model=self.snapshot.model.name,
             snapshot=self.snapshot.number,
             hits=hits,
-            timings_ms=timings,
-            warnings=((notice,) if notice else ()) + query.warnings,
+            timings_ms={**timings, **search.stage_timings_ms},
+            warnings=((notice,) if notice else ()) + query.warnings + search.stage_warnings,
             no_match=self._no_match(search),
             next_cursor=cursor,
         )

@@ -13,6 +13,7 @@ from starlette.datastructures import UploadFile
 
 from reir.errors import ReirError
 from reir.imaging import decode_picture
+from reir.rerank import StagePlan
 from reir.search import Cursor, Example, Query, SearchRequest, parse_date
 from reir.server.callers import reader
 from reir.server.errors import ServiceError, response_to
@@ -83,16 +84,16 @@ async def search(request: Request, service: Annotated[Service, Depends(get_servi
         body = SearchBody.model_validate_json(await request.body())
         where = _where(body.filter)
         if isinstance(body.expression, list):
-            searches = [_request(expression, body, where) for expression in body.expression]
+            searches = [_request(expression, body, where, service) for expression in body.expression]
             answers = await service.search(searches)
             failed = next((answer for answer in answers if isinstance(answer, ReirError)), None)
             if failed is not None:
                 return response_to(failed)
             return JSONResponse({"results": [answer.to_json() for answer in answers]})  # type: ignore[union-attr]
-        asked = _request(_query(body), body, where)
+        asked = _request(_query(body), body, where, service)
     elif kind == "multipart/form-data":
         crop, options = await _form(request, service)
-        asked = _request(await service.encode_example(crop), options, _where(options.filter))
+        asked = _request(await service.encode_example(crop), options, _where(options.filter), service)
     else:
         message = "send application/json, or multipart/form-data with a file field named image"
         raise ServiceError(415, "unsupported_media", message)
@@ -111,7 +112,10 @@ def _query(body: SearchBody) -> Query:
     return Example(body.instance_id) if body.instance_id is not None else Cursor.decode(str(body.cursor))
 
 
-def _request(query: Query, options: SearchOptions, where: ImageFilter | None) -> SearchRequest:
+def _request(query: Query, options: SearchOptions, where: ImageFilter | None, service: Service) -> SearchRequest:
+    most = service.settings.stage_seconds
+    seconds = most if options.stage_seconds is None else min(options.stage_seconds, most)
+    stages = StagePlan(tuple(options.rerank), options.refine, options.mask, options.stage_top, seconds)
     # One filter for all expressions of a request: searches that have it in common share a pass over the vectors.
     return SearchRequest(
         query,
@@ -120,6 +124,8 @@ def _request(query: Query, options: SearchOptions, where: ImageFilter | None) ->
         where=where,
         min_score=options.min_score,
         boxes=options.boxes_per_image,
+        stages=None if stages.empty else stages,
+        blend=options.blend or None,
     )
 
 

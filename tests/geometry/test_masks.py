@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from reir.geometry.masks import decode_rle, encode_rle
+from reir.geometry.masks import decode_rle, encode_rle, resize_rle
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=24)))
@@ -38,3 +38,10 @@ def test_wrong_masks_and_runs_are_refused():
         encode_rle(np.zeros(4, dtype=bool))
     with pytest.raises(ValueError, match="add up to 3"):
         decode_rle({"size": [2, 3], "counts": [1, 2]})
+
+
+def test_a_mask_at_twice_its_size_has_each_pixel_four_times() -> None:
+    mask = np.random.default_rng(3).random((7, 5)) < 0.4
+    np.testing.assert_array_equal(decode_rle(resize_rle(encode_rle(mask), 10, 14)), mask.repeat(2, 0).repeat(2, 1))
+    assert resize_rle(encode_rle(mask), 5, 7) == encode_rle(mask)
+    assert decode_rle(resize_rle(encode_rle(mask), 3, 11)).shape == (11, 3)

@@ -87,14 +87,12 @@ def test_another_filter_refuses_the_cursor(searcher: Searcher) -> None:
 
 
 def test_the_order_of_an_allow_list_plays_no_part() -> None:
-    one, other = (
-        digest_of(ImageFilter(image_ids=ids), flat=False, boxes=5, min_score=None) for ids in ([3, 1], [1, 3])
-    )
-    assert one == other != digest_of(ImageFilter(image_ids=[1]), flat=False, boxes=5, min_score=None)
-    none, empty = (digest_of(where, flat=False, boxes=5, min_score=None) for where in (None, ImageFilter()))
+    one, other = (digest_of(ImageFilter(image_ids=ids), False, 5, None) for ids in ([3, 1], [1, 3]))
+    assert one == other != digest_of(ImageFilter(image_ids=[1]), False, 5, None)
+    none, empty = (digest_of(where, False, 5, None) for where in (None, ImageFilter()))
     assert none == empty
     date = ImageFilter(after=datetime(2024, 1, 1))
-    assert digest_of(date, flat=False, boxes=5, min_score=None) != none
+    assert digest_of(date, False, 5, None) != none
 
 
 @given(

@@ -139,7 +139,7 @@ def test_what_the_model_cannot_take_in_is_told(searcher: Searcher) -> None:
 def test_times_are_told_for_each_step(searcher: Searcher) -> None:
     timings = searcher.search("red").timings_ms
     assert list(timings) == ["encode", "search", "metadata", "total"]
-    assert timings["total"] == pytest.approx(sum(timings[name] for name in ("encode", "search", "metadata")))
+    assert timings["total"] == pytest.approx(sum(timings[name] for name in ("encode", "search", "metadata")), abs=5)
 
 
 @pytest.mark.parametrize("expression", ["", "  ", "\n"])

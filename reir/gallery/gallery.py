@@ -1,25 +1,30 @@
-"""The door for other software: a gallery of pictures that is searched by description.
-
->>> from reir import Gallery
->>> with Gallery.open("photos/.reir") as gallery:                      # doctest: +SKIP
-...     result = gallery.search("brown dog on a cushion near a fireplace", top=5)
-...     more = gallery.like(result.hits[0].instance_id)
-...     gallery.add(["new/IMG_7.jpg"], external_ids={"new/IMG_7.jpg": "asset-7"})
-"""
+"""A gallery of pictures that is searched by description."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from reir.errors import ModelMismatchError, ReirError, RootMismatchError, SnapshotGoneError, UsageError
-from reir.search import BOXES_PER_IMAGE, CurrentSnapshot, Cursor, Encoder, Example, Query, Searcher, SearchRequest
+from reir.gallery.arguments import FilePath, as_example, as_filter, as_model, as_stages
+from reir.gallery.info import GalleryInfo
+from reir.rerank import STAGE_SECONDS, STAGE_TOP
+from reir.search import (
+    BOXES_PER_IMAGE,
+    CurrentSnapshot,
+    Cursor,
+    Encoder,
+    Example,
+    Query,
+    Searcher,
+    SearchRequest,
+    SecondLook,
+)
 from reir.types import FloatArray, ModelIdentity, Picture, SearchResult
 
 if TYPE_CHECKING:
@@ -27,33 +32,7 @@ if TYPE_CHECKING:
 
     from reir.indexer import IndexReport, Progress
     from reir.protocols import Model
-    from reir.store import ImageFilter, Index, Snapshot
-
-FilePath = str | Path
-
-
-@dataclass(frozen=True, slots=True)
-class GalleryInfo:
-    """What an index holds, as of its newest snapshot."""
-
-    db: Path
-    root: Path
-    model: ModelIdentity
-    settings: Mapping[str, Any]
-    created_at: datetime
-    snapshot: int
-    images: int
-    instances: int
-    failed: int
-    bytes: int
-    """Size of the index folder on disk."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The facts as a JSON object."""
-        record = asdict(self)
-        record.update(db=str(self.db), root=str(self.root), created_at=self.created_at.isoformat())
-        record["settings"] = dict(self.settings)
-        return record
+    from reir.store import Index, Snapshot
 
 
 class Gallery:
@@ -81,7 +60,7 @@ class Gallery:
         self._device = device
         self._given = model
         self._remembered = remembered_expressions
-        self._encoder: Encoder | None = None
+        self._asked: tuple[Encoder, SecondLook] | None = None
         self._loading = Lock()
         self._writing = Lock()
         self._current = CurrentSnapshot(index, keep=keep_snapshots)
@@ -142,7 +121,7 @@ class Gallery:
         """
         from reir.indexer import open_or_create
 
-        loaded = _load(model, device)
+        loaded = as_model(model, device)
         index = open_or_create(Path(root), loaded, db=None if db is None else Path(db), database_url=database_url)
         return cls(index, model=loaded, device=device)
 
@@ -163,7 +142,7 @@ class Gallery:
         Raises:
             ModelMismatchError: the model found under its name has other weights or settings.
         """
-        return self._encoder_of(self._index.info.model).model
+        return self._model_of(self._index.info.model)[0].model
 
     def search(
         self,
@@ -181,6 +160,12 @@ class Gallery:
         before: datetime | None = None,
         image_ids: Sequence[int] | None = None,
         external_ids: Sequence[str] | None = None,
+        rerank: Sequence[str] = (),
+        refine: str | None = None,
+        mask: str | None = None,
+        stage_top: int = STAGE_TOP,
+        stage_seconds: float = STAGE_SECONDS,
+        blend: Mapping[str, float] | None = None,
     ) -> SearchResult:
         """Ranked hits for an expression, an example picture, a query vector or a cursor (exactly one of the four).
 
@@ -201,16 +186,24 @@ class Gallery:
             before: only pictures taken earlier than that.
             image_ids: only these pictures.
             external_ids: only the pictures with these ids of yours.
+            rerank: stages that rank the best instances anew, one after the other (``reir.rerank.list_stages``).
+            refine: the stage that gives the hits better boxes.
+            mask: the stage that gives the hits masks.
+            stage_top: how many instances are ranked anew.
+            stage_seconds: time budget of each stage; hits that it does not reach stay as they were.
+            blend: numbers that mix the parts of the model's score, in place of its own (``gallery.model.blend``).
 
         Raises:
-            UsageError: no query or several, an empty expression, ``top`` out of range, a cursor of another search.
+            UsageError: no query or several, an empty expression, a number out of range, a cursor of another search, a
+                stage or blend that is unknown or that the index's model does not allow.
             SnapshotGoneError: the gallery changed since the page before, and what it was then is not kept.
             ImageUnreadableError: ``image`` cannot be decoded.
             ModelMismatchError: see ``model``.
         """
         query = self._query(expression, image, vector, cursor)
-        where = _filter(path_prefix, after, before, image_ids, external_ids)
-        return self._search(SearchRequest(query, top, flat, where, min_score, boxes))
+        where = as_filter(path_prefix, after, before, image_ids, external_ids)
+        stages = as_stages(rerank, refine, mask, stage_top, stage_seconds)
+        return self._search(SearchRequest(query, top, flat, where, min_score, boxes, stages, blend))
 
     def like(
         self,
@@ -225,16 +218,25 @@ class Gallery:
         before: datetime | None = None,
         image_ids: Sequence[int] | None = None,
         external_ids: Sequence[str] | None = None,
+        rerank: Sequence[str] = (),
+        refine: str | None = None,
+        mask: str | None = None,
+        stage_top: int = STAGE_TOP,
+        stage_seconds: float = STAGE_SECONDS,
+        blend: Mapping[str, float] | None = None,
     ) -> SearchResult:
         """Ranked hits that look like an instance found before (``hit.instance_id``); no pixel is read.
 
         The instance itself is one of them, and its score shows what the same thing would get. Options as in ``search``.
 
         Raises:
+            UsageError: an option out of range, or a stage that needs an expression.
             InstanceGoneError: the instance's picture was changed or removed since.
         """
-        where = _filter(path_prefix, after, before, image_ids, external_ids)
-        return self._search(SearchRequest(Example(instance_id), top, flat, where, min_score, boxes))
+        where = as_filter(path_prefix, after, before, image_ids, external_ids)
+        stages = as_stages(rerank, refine, mask, stage_top, stage_seconds)
+        request = SearchRequest(Example(instance_id), top, flat, where, min_score, boxes, stages, blend)
+        return self._search(request)
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult | ReirError]:
         """The answer to each request, or the error that takes its place; quicker than one after the other.
@@ -251,7 +253,8 @@ class Gallery:
         for number, places in by_snapshot.items():
             try:
                 with self.reading(number) as snapshot:
-                    searcher = Searcher(snapshot, self._encoder_of(snapshot.model))
+                    encoder, second_look = self._model_of(snapshot.model)
+                    searcher = Searcher(snapshot, encoder, second_look)
                     found = searcher.search_many([requests[place] for place in places])
             except SnapshotGoneError as error:
                 found = [error] * len(places)
@@ -407,13 +410,13 @@ class Gallery:
             raise answer
         return answer
 
-    def _encoder_of(self, made_by: ModelIdentity) -> Encoder:
+    def _model_of(self, made_by: ModelIdentity) -> tuple[Encoder, SecondLook]:
         with self._loading:
-            if self._encoder is None or self._encoder.model.identity != made_by:
-                model = _load(made_by.name if self._given is None else self._given, self._device)
+            if self._asked is None or self._asked[0].model.identity != made_by:
+                model = as_model(made_by.name if self._given is None else self._given, self._device)
                 self._index.info.require(model.identity)
-                self._encoder = Encoder(model, remembered=self._remembered)
-            return self._encoder
+                self._asked = Encoder(model, remembered=self._remembered), SecondLook(model)
+            return self._asked
 
     def _query(
         self,
@@ -431,7 +434,7 @@ class Gallery:
         if cursor is not None:
             return Cursor.decode(cursor)
         assert image is not None
-        return _picture(image, self.model.decode_side)
+        return as_example(image, self.model.decode_side)
 
     def _name(self, path: FilePath) -> str:
         """The path relative to the root, as the index has it.
@@ -446,36 +449,3 @@ class Gallery:
         if name is None:
             raise RootMismatchError(self.db, self.root, given)
         return name
-
-
-def _load(model: Model | str, device: str) -> Model:
-    if isinstance(model, str):
-        from reir.models import load_model
-
-        return load_model(model, device=device)
-    return model
-
-
-def _picture(image: FilePath | PillowImage | Picture, decode_side: int) -> Picture:
-    if isinstance(image, Picture):
-        return image
-    from reir.imaging import as_picture, decode_picture
-
-    if isinstance(image, str | Path):
-        return decode_picture(Path(image), max_side=decode_side).picture
-    return as_picture(image)
-
-
-def _filter(
-    path_prefix: str | None,
-    after: datetime | None,
-    before: datetime | None,
-    image_ids: Sequence[int] | None,
-    external_ids: Sequence[str] | None,
-) -> ImageFilter | None:
-    conditions = (path_prefix, after, before, image_ids, external_ids)
-    if all(condition is None for condition in conditions):
-        return None
-    from reir.store import ImageFilter
-
-    return ImageFilter(*conditions)

@@ -1,0 +1,63 @@
+"""What callers of a gallery give, as the search takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from reir.rerank import StagePlan
+from reir.types import Picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+    from reir.protocols import Model
+    from reir.store import ImageFilter
+
+FilePath: TypeAlias = str | Path
+
+
+def as_model(model: Model | str, device: str) -> Model:
+    """The model, loaded where its name is given."""
+    if isinstance(model, str):
+        from reir.models import load_model
+
+        return load_model(model, device=device)
+    return model
+
+
+def as_example(image: FilePath | PillowImage | Picture, decode_side: int) -> Picture:
+    """The example as pixels; a file is decoded to at most ``decode_side``."""
+    if isinstance(image, Picture):
+        return image
+    from reir.imaging import as_picture, decode_picture
+
+    if isinstance(image, str | Path):
+        return decode_picture(Path(image), max_side=decode_side).picture
+    return as_picture(image)
+
+
+def as_filter(
+    path_prefix: str | None,
+    after: datetime | None,
+    before: datetime | None,
+    image_ids: Sequence[int] | None,
+    external_ids: Sequence[str] | None,
+) -> ImageFilter | None:
+    """The conditions as one filter, or None where there is none."""
+    conditions = (path_prefix, after, before, image_ids, external_ids)
+    if all(condition is None for condition in conditions):
+        return None
+    from reir.store import ImageFilter
+
+    return ImageFilter(*conditions)
+
+
+def as_stages(
+    rerank: Sequence[str], refine: str | None, mask: str | None, top: int, seconds: float
+) -> StagePlan | None:
+    """The stages as one plan, or None where there is none."""
+    plan = StagePlan(tuple(rerank), refine, mask, top, seconds)
+    return None if plan.empty else plan

@@ -1,0 +1,65 @@
+"""What a stage may ask about hits: pixels, vectors, details, and the other instances of their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cachetools import LRUCache
+
+from reir.errors import ImageUnreadableError
+from reir.protocols import Model
+from reir.types import FloatArray, Hit, Picture
+
+if TYPE_CHECKING:
+    from reir.store import InstanceBlock, Snapshot
+
+_PICTURES = 16
+"""Decoded pictures that are kept: a chain comes back to the same few."""
+
+
+class Look:
+    """One search's view of a snapshot for its stages; for one thread.
+
+    Args:
+        snapshot: the snapshot that answered.
+        model: the model that made its vectors.
+        blend: the numbers that mix the parts of the model's score in this search.
+    """
+
+    def __init__(self, snapshot: Snapshot, model: Model, blend: Mapping[str, float] | None = None) -> None:
+        self.model = model
+        self.blend = {**model.blend, **(blend or {})}
+        self.snapshot = snapshot.number
+        self._snapshot = snapshot
+        self._root = Path(snapshot.info.root)
+        self._pictures: LRUCache[str, Picture] = LRUCache(_PICTURES)
+
+    def picture(self, hit: Hit) -> Picture:
+        """The decoded picture of a hit.
+
+        Raises:
+            ImageUnreadableError: it cannot be read any more, or is another than the one that was indexed.
+        """
+        from reir.imaging import decode_picture
+
+        picture = self._pictures.get(hit.path)
+        if picture is None:
+            picture = decode_picture(self._root / hit.path, max_side=self.model.decode_side).picture
+            if (picture.width, picture.height) != (hit.width, hit.height):
+                raise ImageUnreadableError(hit.path, "it has changed since it was indexed")
+            self._pictures[hit.path] = picture
+        return picture
+
+    def vectors(self, hits: Sequence[Hit]) -> FloatArray:
+        """The stored vectors of hits, (N, D) float32."""
+        return self._snapshot.instances([hit.instance_id for hit in hits]).vectors
+
+    def details(self, hits: Sequence[Hit]) -> list[dict[str, Any]]:
+        """What the index knows of hits beside box and vector; see ``Instances``."""
+        return self._snapshot.details([hit.instance_id for hit in hits])
+
+    def neighbours(self, hit: Hit) -> InstanceBlock:
+        """All instances of a hit's picture in the index, the hit's own among them."""
+        return self._snapshot.instances_of(hit.image_id)

@@ -1,0 +1,83 @@
+"""Stages by name: one frozen record each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from reir.errors import UsageError
+from reir.models.specification import ModelSpec
+from reir.rerank.stage import Kind, Stage
+
+BRIDGING_PAPER = "Bridging Detection and Language: CLIP-Augmented Referring Expression Comprehension"
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntry:
+    """What is known of a stage before it is made."""
+
+    name: str
+    kind: Kind
+    summary: str
+    works_with: str
+    """Which models' indexes it can look at, in words."""
+    loader: str
+    """``module:function`` that makes it of a name with options."""
+    paper: str | None = None
+
+
+_ENTRIES = {
+    entry.name: entry
+    for entry in (
+        StageEntry(
+            name="templates",
+            kind="rerank",
+            summary="the expression with the place of each box in its picture, scored against the box's crop",
+            works_with="rcnn-clip, rpn-clip, sam-clip",
+            loader="reir.rerank.templates:load",
+            paper=BRIDGING_PAPER,
+        ),
+        StageEntry(
+            name="box-search",
+            kind="refine",
+            summary="boxes moved and scaled a little, in two rounds, to where their crop fits the expression best",
+            works_with="rcnn-clip, rpn-clip, sam-clip",
+            loader="reir.rerank.box_search:load",
+            paper=BRIDGING_PAPER,
+        ),
+        StageEntry(
+            name="stored",
+            kind="mask",
+            summary="the masks that were found when the pictures were indexed",
+            works_with="sam-clip, and rcnn-clip with Mask R-CNN",
+            loader="reir.rerank.stored_masks:load",
+        ),
+    )
+}
+
+
+def list_stages(kind: Kind | None = None) -> list[StageEntry]:
+    """Every stage (of one kind), by name."""
+    return [_ENTRIES[name] for name in sorted(_ENTRIES) if kind in (None, _ENTRIES[name].kind)]
+
+
+def load_stage(name: str, kind: Kind) -> Stage:
+    """The stage of a name, perhaps with options (``box-search:step=0.1``).
+
+    Raises:
+        UsageError: no such stage, one of another kind, or a wrong option.
+    """
+    spec = ModelSpec.parse(name)
+    entry = _ENTRIES.get(spec.name)
+    if entry is None:
+        near = difflib.get_close_matches(spec.name, _ENTRIES, n=1)
+        known = ", ".join(other.name for other in list_stages(kind))
+        hint = f" Did you mean {near[0]}?" if near else f" There are: {known}"
+        raise UsageError(f"no {kind} stage named {spec.name!r}.{hint}")
+    if entry.kind != kind:
+        raise UsageError(f"{entry.name} is a {entry.kind} stage: use --{entry.kind} {name}")
+    module, _, function = entry.loader.partition(":")
+    make: Callable[[ModelSpec], Stage] = getattr(import_module(module), function)
+    return make(spec)

@@ -1,0 +1,105 @@
+"""The stages of searches: loaded once, and the orders that they found remembered for further pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
+
+from reir.errors import UsageError
+from reir.protocols import Model
+from reir.rerank import Kind, Look, Stage, StagePlan, load_stage, run_stage
+from reir.types import Hit
+
+if TYPE_CHECKING:
+    from reir.search.query import EncodedQuery
+    from reir.search.request import SearchRequest
+
+_REMEMBERED = 64
+
+
+@dataclass(slots=True)
+class Looked:
+    """Hits after some stages, what these took, and what the user should know."""
+
+    hits: tuple[Hit, ...]
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def take(self, stage: Stage, expression: str | None, look: Look, seconds: float) -> None:
+        """Let a stage look at the hits."""
+        outcome = run_stage(stage, expression, self.hits, look, seconds=seconds)
+        self.hits = outcome.hits
+        self.timings_ms[stage.name] = outcome.milliseconds
+        self.warnings += outcome.warnings
+
+
+class SecondLook:
+    """The stages over one model's indexes. Safe from several threads.
+
+    The order that the rerank stages gave an answer is remembered, so that its further pages go on in it even where a
+    stage ran out of time; an answer that was forgotten is ranked anew.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._stages: dict[tuple[str, Kind], Stage] = {}
+        self._ranked: LRUCache[tuple[object, ...], Looked] = LRUCache(_REMEMBERED)
+        self._lock = Lock()
+
+    def check(self, plan: StagePlan, expression: str | None) -> None:
+        """Returns when all stages of the plan can look at such a search.
+
+        Raises:
+            UsageError: a stage that is not known, cannot look at the model's indexes, or needs an expression.
+        """
+        for name, kind in _names(plan):
+            stage = self._stage(name, kind)
+            stage.check(self._model)
+            if stage.needs_expression and expression is None:
+                raise UsageError(f"{stage.name} needs an expression to compare with; this search is by example")
+
+    def rerank(
+        self, request: SearchRequest, query: EncodedQuery, look: Look, hits: Callable[[], Sequence[Hit]]
+    ) -> Looked:
+        """The best instances in the order of the request's rerank stages; ``hits`` gives them, best first."""
+        plan = request.stages or StagePlan()
+        key = (look.snapshot, request.conditions, query.expression, query.vector.tobytes())
+        with self._lock:
+            known = self._ranked.get(key)
+        if known is not None:
+            return Looked(known.hits, {}, known.warnings)
+        looked = Looked(tuple(hits()))
+        for name in plan.rerank:
+            looked.take(self._stage(name, "rerank"), query.expression, look, plan.seconds)
+        with self._lock:
+            self._ranked[key] = looked
+        return looked
+
+    def finish(self, request: SearchRequest, query: EncodedQuery, look: Look, hits: Sequence[Hit]) -> Looked:
+        """The hits that are shown, with the boxes and masks of the request's other stages."""
+        plan = request.stages or StagePlan()
+        looked = Looked(tuple(hits))
+        if plan.refine is not None:
+            looked.take(self._stage(plan.refine, "refine"), query.expression, look, plan.seconds)
+        if plan.mask is not None:
+            looked.take(self._stage(plan.mask, "mask"), query.expression, look, plan.seconds)
+        return looked
+
+    def _stage(self, name: str, kind: Kind) -> Stage:
+        with self._lock:
+            if (name, kind) not in self._stages:
+                self._stages[name, kind] = load_stage(name, kind)
+            return self._stages[name, kind]
+
+
+def _names(plan: StagePlan) -> list[tuple[str, Kind]]:
+    names: list[tuple[str, Kind]] = [(name, "rerank") for name in plan.rerank]
+    if plan.refine is not None:
+        names.append((plan.refine, "refine"))
+    if plan.mask is not None:
+        names.append((plan.mask, "mask"))
+    return names
