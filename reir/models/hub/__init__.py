@@ -1,17 +1,38 @@
 """Weights from the Hugging Face hub: found in its cache, fetched when asked for, held to their hashes."""
 
 from reir.models.hub.cache import cached_snapshot, hub_cache, hub_endpoint, is_offline
+from reir.models.hub.fetch import HubDownload, plan_download
+from reir.models.hub.fetch_file import FileDownload, plan_file
 from reir.models.hub.find import find_folder
 from reir.models.hub.hashes import compute_sha256, digest_of_folder, matching_files, sha256_of
+from reir.models.hub.listing import HubUnreachableError
+from reir.models.hub.records import RECORD_FILE, Record
+from reir.models.hub.sources import FileSource, HubSource, Source, hub_source
+from reir.models.hub.verify import CheckedFile, check_folder, check_source, is_here
 
 __all__ = [
+    "RECORD_FILE",
+    "CheckedFile",
+    "FileDownload",
+    "FileSource",
+    "HubDownload",
+    "HubSource",
+    "HubUnreachableError",
+    "Record",
+    "Source",
     "cached_snapshot",
+    "check_folder",
+    "check_source",
     "compute_sha256",
     "digest_of_folder",
     "find_folder",
     "hub_cache",
     "hub_endpoint",
+    "hub_source",
+    "is_here",
     "is_offline",
     "matching_files",
+    "plan_download",
+    "plan_file",
     "sha256_of",
 ]

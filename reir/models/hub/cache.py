@@ -21,7 +21,18 @@ def hub_cache() -> Path:
     home = os.environ.get("HF_HOME")
     if home:
         return Path(home).expanduser() / "hub"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
+    return _user_cache() / "huggingface" / "hub"
+
+
+def torch_cache() -> Path:
+    """Where torchvision keeps weights: ``hub/checkpoints`` in ``TORCH_HOME``, else in torch's cache folder."""
+    home = os.environ.get("TORCH_HOME") or str(_user_cache() / "torch")
+    return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def clip_cache() -> Path:
+    """Where open_clip keeps weights that it has from a plain address."""
+    return Path("~/.cache/clip").expanduser()
 
 
 def is_offline() -> bool:
@@ -45,3 +56,7 @@ def cached_snapshot(repo: str, revision: str | None = None) -> Path | None:
         commit = wanted
     folder = storage / "snapshots" / commit
     return folder if folder.is_dir() else None
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()

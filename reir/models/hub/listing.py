@@ -1,0 +1,114 @@
+"""What the hub has of a repository: its commit, its files, their sizes and hashes. One short request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from reir.models.hub.cache import MAIN, hub_endpoint, is_offline
+
+T = TypeVar("T")
+
+PATIENCE = 4.0
+"""Seconds after which a hub that has not answered counts as out of reach."""
+
+
+class HubUnreachableError(Exception):
+    """The hub gave no usable answer; the text says why. Callers turn it into what the user can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file as the hub states it: ``sha256`` for a large one, ``git_sha1`` of git's blob for a small one."""
+
+    name: str
+    size: int
+    sha256: str | None = None
+    git_sha1: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a repository at one commit."""
+
+    repo: str
+    commit: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all the files."""
+        return sum(file.size for file in self.files)
+
+
+def ask_hub(repo: str, revision: str | None = None) -> Listing:
+    """The hub's answer on a repository, within ``PATIENCE`` seconds whatever the network does.
+
+    The hub's own library retries in silence for up to two minutes; this request is made before it is called.
+
+    Raises:
+        HubUnreachableError: the network is forbidden, does not answer in time, or answers with something else.
+    """
+    if is_offline():
+        raise HubUnreachableError("HF_HUB_OFFLINE forbids the network")
+    endpoint = hub_endpoint()
+    try:
+        return within(PATIENCE, lambda: _request(endpoint, repo, revision))
+    except TimeoutError:
+        raise HubUnreachableError(f"{endpoint} did not answer within {PATIENCE:g} seconds") from None
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """The result of a call, or ``TimeoutError``. Name resolution knows no time limit, so it runs in a thread."""
+    outcomes: SimpleQueue[T | BaseException] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcomes.put(call())
+        except BaseException as error:  # raised again below, in the thread that waits
+            outcomes.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        outcome = outcomes.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+def _request(endpoint: str, repo: str, revision: str | None) -> Listing:
+    import httpx
+    from huggingface_hub import get_token
+
+    url = f"{endpoint}/api/models/{repo}/revision/{(revision or MAIN).replace('/', '%2F')}?blobs=true"
+    try:
+        token = get_token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = httpx.get(url, headers=headers, timeout=PATIENCE, follow_redirects=True)
+    except httpx.HTTPError as error:
+        raise HubUnreachableError(f"{endpoint} cannot be reached: {error or type(error).__name__}") from error
+    if answer.status_code in (401, 403):
+        raise HubUnreachableError(
+            f"{endpoint} refuses {repo}: it is private or gated (log in with: hf auth login), or does not exist"
+        )
+    if answer.status_code != 200:
+        raise HubUnreachableError(f"{endpoint} answers {answer.status_code} for {repo} at {revision or MAIN}")
+    try:
+        record = answer.json()
+        files = tuple(
+            RemoteFile(
+                name=str(file["rfilename"]),
+                size=int(file["size"]),
+                sha256=(file.get("lfs") or {}).get("sha256"),
+                git_sha1=file.get("blobId"),
+            )
+            for file in record["siblings"]
+        )
+        return Listing(repo, str(record["sha"]), files)
+    except (ValueError, KeyError, TypeError) as error:
+        raise HubUnreachableError(f"{endpoint} answers with something else than the hub") from error

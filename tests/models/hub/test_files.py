@@ -1,0 +1,72 @@
+"""Single files at plain addresses: fetched once, resumed, and held to the hash in their name."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from reir.errors import WeightsMissingError
+from reir.models.hub import FileSource, check_source, is_here, plan_file
+from tests.models.hub.server import COMMIT, TinyHub
+
+CONTENT = bytes(range(256)) * 12_000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
+
+
+def source(hub: TinyHub, digest: str = DIGEST) -> FileSource:
+    hub.repositories["torch/models"] = {"detector.pth": CONTENT}
+    return FileSource(f"{hub.url}/torch/models/resolve/{COMMIT}/detector.pth", "torchvision", digest)
+
+
+def test_fetched_once_into_torchs_own_cache(hub: TinyHub, tmp_path: Path) -> None:
+    detector = source(hub)
+    assert not is_here(detector)
+    plan = plan_file(detector)
+    assert plan.size == len(CONTENT)
+    assert plan.run() == tmp_path / "cache/torch/hub/checkpoints/detector.pth"
+    assert detector.path.read_bytes() == CONTENT
+    assert is_here(detector)
+    before = len(hub.requests)
+    assert plan_file(detector).size == 0
+    carried = plan_file(detector, to=tmp_path / "carried")
+    assert carried.size == len(CONTENT)
+    assert carried.run().read_bytes() == CONTENT
+    assert len(hub.requests) == before
+
+
+def test_a_download_that_broke_off_goes_on(hub: TinyHub) -> None:
+    detector = source(hub)
+    hub.cut["detector.pth"] = 2_000_000
+    with pytest.raises(WeightsMissingError, match="goes on where it stopped"):
+        plan_file(detector).run()
+    left = detector.path.with_name("detector.pth.part").stat().st_size
+    assert 0 < left <= 2_000_000
+    assert plan_file(detector).run().read_bytes() == CONTENT
+    assert hub.requests[-1][1].endswith(f"bytes={left}-")
+
+
+def test_what_is_not_as_published_is_not_kept(hub: TinyHub) -> None:
+    detector = source(hub, "00000000")
+    with pytest.raises(WeightsMissingError, match="does not begin with 00000000"):
+        plan_file(detector).run()
+    assert list(detector.path.parent.iterdir()) == []
+
+
+def test_a_damaged_file_is_found_and_fetched_anew(hub: TinyHub) -> None:
+    detector = source(hub)
+    plan_file(detector).run()
+    assert [file.state for file in check_source(detector)] == ["whole"]
+    detector.path.write_bytes(CONTENT[::-1])
+    assert [file.state for file in check_source(detector)] == ["damaged"]
+    plan_file(detector).run()
+    assert [file.state for file in check_source(detector)] == ["whole"]
+
+
+def test_without_a_network(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = source(hub)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(WeightsMissingError, match="curl -fL") as caught:
+        plan_file(detector)
+    assert str(detector.path) in str(caught.value)
