@@ -1,0 +1,89 @@
+"""How boxes are found and cropped: the options of ``rcnn-clip`` and ``rpn-clip``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from reir.errors import UsageError
+from reir.models.specification import ModelSpec
+from reir.models.towers import RESIZE_MODES
+
+Kind = Literal["rcnn-clip", "rpn-clip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings that change stored vectors, beside the weights.
+
+    Args:
+        pad: share of a box's sides by which its crop is larger, on every side.
+        context: weight of the whole picture's embedding in a crop's.
+        top: boxes of a picture that are embedded, best objectness first.
+        nms: a box goes when it overlaps a better one by more than this IoU, whatever their classes.
+        score: objectness below which a box goes.
+        resize: how a crop becomes the tower's size; see ``reir.models.towers.RESIZE_MODES``.
+    """
+
+    pad: float
+    context: float
+    top: int
+    nms: float
+    score: float
+    resize: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as a JSON object."""
+        return asdict(self)
+
+
+DEFAULTS: Mapping[Kind, Settings] = {
+    # The paper crops boxes as they are. 0.05 and 0.5 are torchvision's own for detections of one class.
+    "rcnn-clip": Settings(pad=0.0, context=0.0, top=30, nms=0.5, score=0.05, resize="squash"),
+    # 0.7 is torchvision's own among proposals of one level of its pyramid.
+    "rpn-clip": Settings(pad=0.0, context=0.0, top=30, nms=0.7, score=0.0, resize="squash"),
+}
+OPTIONS = ("classes", "context", "detector", "nms", "pad", "resize", "score", "size", "top")
+"""Names of the options; ``classes``, ``detector`` and ``size`` belong to the detector."""
+
+
+def read_settings(spec: ModelSpec, defaults: Settings) -> Settings:
+    """The settings of a model's name; what it leaves out is as in ``defaults``.
+
+    Raises:
+        UsageError: an unknown option, or one that is out of range.
+    """
+    spec.require_options(OPTIONS)
+    resize = spec.options.get("resize", defaults.resize)
+    if resize not in RESIZE_MODES:
+        raise UsageError(f"{spec.name}: resize must be one of {', '.join(RESIZE_MODES)}, got {resize!r}")
+    return Settings(
+        pad=spec.number("pad", defaults.pad, low=0, high=2),
+        context=spec.number("context", defaults.context, low=0, high=1),
+        top=whole_number(spec, "top", defaults.top, low=1, high=1000),
+        nms=spec.number("nms", defaults.nms, low=0, high=1),
+        score=spec.number("score", defaults.score, low=0, high=1),
+        resize=resize,
+    )
+
+
+def whole_number(spec: ModelSpec, key: str, default: int, *, low: int, high: int) -> int:
+    """An option as a whole number from ``low`` to ``high``.
+
+    Raises:
+        UsageError: it is none, or out of range.
+    """
+    value = spec.number(key, default, low=low, high=high)
+    if value != int(value):
+        raise UsageError(f"{spec.name}: {key} must be a whole number, got {spec.options[key]!r}")
+    return int(value)
+
+
+def given_options(settings: Settings, defaults: Settings) -> dict[str, str]:
+    """The settings that differ from the defaults, as options of a name: equal models get equal names."""
+    return {
+        name: value if isinstance(value, str) else f"{value:.12g}"
+        for name, value in settings.to_json().items()
+        if value != getattr(defaults, name)
+    }
