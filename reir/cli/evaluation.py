@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reir.cli.arguments import DatabaseUrl, DatasetDb, DatasetImages, Device, DeviceName, Json
+from reir.cli.arguments import (
+    Blend,
+    DatabaseUrl,
+    DatasetDb,
+    DatasetImages,
+    Device,
+    DeviceName,
+    Json,
+    Rerank,
+    StageSeconds,
+    StageTop,
+    parse_blend,
+)
 
 if TYPE_CHECKING:
     from reir.data.dataset import Dataset
@@ -18,7 +30,7 @@ _EXAMPLES = """\b
 Examples:
   reir eval demo
   reir eval expressions.json --images val2017 --protocol official --json
-  reir eval refs.json --db ~/Pictures/.reir --k 1 5 10 --iou 0.5"""
+  reir eval refs.json --db ~/Pictures/.reir --k 1 5 10 --iou 0.5 --rerank templates"""
 
 
 class Protocol(StrEnum):
@@ -51,6 +63,10 @@ def evaluate(
         list[float] | None,
         typer.Option("--iou", metavar="T...", show_default=False, help="Overlaps to exceed; 0.5 0.7 0.9 by default."),
     ] = None,
+    rerank: Rerank = None,
+    stage_top: StageTop = 100,
+    stage_seconds: StageSeconds = 10.0,
+    blend: Blend = None,
     device: Device = DeviceName.auto,
     json_output: Json = False,
     database_url: DatabaseUrl = None,
@@ -66,6 +82,7 @@ def evaluate(
     from reir.evaluation import format_report
     from reir.metrics import IOUS, KS
     from reir.models import load_model
+    from reir.rerank import StagePlan
     from reir.store import Index
 
     if images is not None and db is not None:
@@ -85,6 +102,8 @@ def evaluate(
             protocol=protocol.value,
             ks=k or KS,
             ious=iou or IOUS,
+            stages=StagePlan(tuple(rerank or ()), top=stage_top, seconds=stage_seconds),
+            blend=parse_blend(blend),
             progress=progress,
         )
     warn(found.warnings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from time import perf_counter
@@ -15,11 +15,14 @@ from reir.data.dataset import SIZE_CLASSES, Dataset, Query, SizeClass, Target
 from reir.errors import DatasetError, UsageError
 from reir.evaluation.located import Located, locate
 from reir.evaluation.progress import Progress, silent
+from reir.evaluation.reranked import rerank
 from reir.evaluation.result import Evaluation, Figures, SizeRule
 from reir.metrics import IOUS, KS, PROTOCOLS, Placement, RankCounter, Truth, intervals, outcomes, place, shares
 from reir.metrics import Protocol as MetricProtocol
 from reir.metrics.figures import Outcomes
 from reir.protocols import Model
+from reir.rerank import StagePlan
+from reir.search import check_blend
 from reir.types import FloatArray
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ def evaluate(
     ks: Sequence[int] = KS,
     ious: Sequence[float] = IOUS,
     seed: int = 0,
+    stages: StagePlan | None = None,
+    blend: Mapping[str, float] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """BoxRecall, image recall and in-image precision of ``model`` on ``dataset`` over all instances of ``snapshot``.
@@ -54,6 +59,8 @@ def evaluate(
         ks: numbers of answers that are looked at.
         ious: thresholds that an overlap must exceed.
         seed: of the bootstrap.
+        stages: stages that look again at the best instances of each query; the ranks after them count.
+        blend: numbers that mix the parts of the model's score, in place of its own.
         progress: told how far it is.
 
     Raises:
@@ -71,15 +78,22 @@ def evaluate(
     queries = [*dataset.queries, *(dataset.ambiguous if "any" in protocols else ())]
 
     timings: dict[str, float] = {}
-    vectors = _encode(model, queries, timings, tell)
+    truths = [_truth(query.targets, located) for query in queries]
+    vectors = _encode(model, queries, blend or {}, timings, tell)
     with _timed(timings, "place"):
-        placements = _place(snapshot, located, queries, vectors, ious, tell)
+        placements = _place(snapshot, located, queries, truths, vectors, ious, tell)
     counter = RankCounter(vectors, placements, ious=ious, depth=max(ks))
     with _timed(timings, "scan"):
         _scan(snapshot, counter, tell)
     timings["scan_per_query"] = timings["scan"] / len(queries)
+    ranks, warnings = counter.ranks(), _warnings(model, located)
+    if stages is not None and not stages.empty:
+        texts = [query.text for query in queries]
+        ranks, per_query, told = rerank(snapshot, model, texts, truths, ranks, stages, blend=blend, progress=tell)
+        timings |= {f"{name}_per_query": milliseconds for name, milliseconds in per_query.items()}
+        warnings += told
 
-    right = outcomes(counter.ranks(), ks=ks, protocols=protocols)
+    right = outcomes(ranks, ks=ks, protocols=protocols)
     unique = np.arange(len(queries)) < len(dataset.queries)
     sizes, size_rule = _sizes(dataset.queries)
     kinds = [query.kind for query in dataset.queries]
@@ -98,7 +112,8 @@ def evaluate(
         size_rule=size_rule,
         ambiguous=None if unique.all() else _figures({p: r for p, r in right.items() if p[0] == "any"}, ~unique, seed),
         timings_ms=timings,
-        warnings=_warnings(model, located),
+        warnings=warnings,
+        stages=() if stages is None else stages.names,
     )
 
 
@@ -117,14 +132,18 @@ def _checked(ks: Sequence[int], ious: Sequence[float]) -> tuple[tuple[int, ...],
     return tuple(sorted(set(ks))), tuple(sorted(set(ious)))
 
 
-def _encode(model: Model, queries: Sequence[Query], timings: dict[str, float], tell: Progress) -> FloatArray:
+def _encode(
+    model: Model, queries: Sequence[Query], blend: Mapping[str, float], timings: dict[str, float], tell: Progress
+) -> FloatArray:
+    check_blend(model, blend)
     with _timed(timings, "load"):
         # The first call loads the text branch, which is no part of the cost of a query.
         model.encode([queries[0].text])
     parts = []
     with _timed(timings, "encode"):
         for start in range(0, len(queries), _ENCODED_AT_ONCE):
-            parts.append(model.encode([query.text for query in queries[start : start + _ENCODED_AT_ONCE]]))
+            texts = [query.text for query in queries[start : start + _ENCODED_AT_ONCE]]
+            parts.append(model.encode(texts, blend=blend))
             tell("encoding", min(start + _ENCODED_AT_ONCE, len(queries)), len(queries))
     timings["encode_per_query"] = timings.pop("encode") / len(queries)
     return np.concatenate(parts)
@@ -134,6 +153,7 @@ def _place(
     snapshot: Snapshot,
     located: Located,
     queries: Sequence[Query],
+    truths: Sequence[Truth],
     vectors: FloatArray,
     ious: Sequence[float],
     tell: Progress,
@@ -150,8 +170,7 @@ def _place(
         boxes = np.concatenate([block.boxes for block in blocks])
         inside = np.concatenate([block.vectors for block in blocks])
         for q in members:
-            truth = _truth(queries[q].targets, located)
-            placements[q] = place(vectors[q], truth, image_ids, boxes, inside, ious=ious)
+            placements[q] = place(vectors[q], truths[q], image_ids, boxes, inside, ious=ious)
         tell("placing", len(placements), len(queries))
     return [placements[q] for q in range(len(queries))]
 

@@ -24,6 +24,7 @@ def format_report(evaluation: Evaluation) -> str:
             f"{evaluation.dataset}: {overall.queries:,} expressions, {evaluation.images:,} pictures, "
             f"{evaluation.instances:,} instances",
             f"model {evaluation.model} ({evaluation.fingerprint[:12]}), 95% bootstrap intervals over expressions",
+            *([f"then {', '.join(evaluation.stages)}"] if evaluation.stages else []),
         ],
         *(_recall(overall, protocol, evaluation.ks) for protocol in _TITLES if protocol in overall.shares),
         _other(overall, evaluation.ks),

@@ -32,7 +32,7 @@ class Evaluation:
 
     ``size_rule`` says whose size classes ``by_size`` uses: the data set's own, or COCO's areas (below 32 x 32 pixels
     small, below 96 x 96 medium). ``timings_ms`` has the model's start, encoding (a query, in batches), placing each
-    query in its own picture, and the scan of the gallery.
+    query in its own picture, the scan of the gallery, and each of the ``stages`` a query.
     """
 
     dataset: str
@@ -50,6 +50,7 @@ class Evaluation:
     ambiguous: Figures | None
     timings_ms: Mapping[str, float]
     warnings: Sequence[str] = ()
+    stages: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``reir eval --json`` prints."""
@@ -58,6 +59,7 @@ class Evaluation:
             "model": self.model,
             "fingerprint": self.fingerprint,
             "snapshot": self.snapshot,
+            "stages": list(self.stages),
             "gallery": {"images": self.images, "instances": self.instances},
             **self.overall.to_json(),
             "by_kind": {kind: figures.to_json() for kind, figures in self.by_kind.items()},

@@ -45,6 +45,11 @@ class StagePlan:
             raise UsageError(f"a stage is named twice: {', '.join(self.rerank)}")
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All stages, in the order in which they run."""
+        return (*self.rerank, *(name for name in (self.refine, self.mask) if name is not None))
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is asked for."""
-        return not self.rerank and self.refine is None and self.mask is None
+        return not self.names

@@ -4,7 +4,7 @@ from reir.search.current import CurrentSnapshot
 from reir.search.cursor import Cursor
 from reir.search.dates import parse_date
 from reir.search.grouping import BOXES_PER_IMAGE, Candidate, group_by_image
-from reir.search.query import Encoder, Example, Query, check_expression
+from reir.search.query import Encoder, Example, Query, check_blend, check_expression
 from reir.search.request import MOST_HITS, SearchRequest
 from reir.search.searcher import Searcher
 from reir.search.second_look import SecondLook
@@ -21,6 +21,7 @@ __all__ = [
     "SearchRequest",
     "Searcher",
     "SecondLook",
+    "check_blend",
     "check_expression",
     "group_by_image",
     "parse_date",

@@ -1,6 +1,7 @@
 """Evaluation over a store of several segments with changed and deleted pictures, against plain loops."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,12 +20,13 @@ class DictionaryModel:
     """Query vectors by expression: whole numbers, so that scores are exact and tie often."""
 
     notice = None
+    blend: ClassVar[dict[str, float]] = {}
     identity = ModelIdentity("dictionary", "1", DIMENSION)
 
     def __init__(self, vectors: dict[str, FloatArray]) -> None:
         self.vectors = vectors
 
-    def encode(self, expressions):
+    def encode(self, expressions, *, blend=None):
         return np.stack([self.vectors[text] for text in expressions])
 
 
