@@ -11,6 +11,9 @@ from reir.errors import ImageUnreadableError, UsageError
 from reir.types import Hit, Picture, SearchResult
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from reir.imaging.draw import Mark
 
 LONGEST_SIDE = 4096
@@ -83,7 +86,15 @@ def check_sheet_name(target: Path) -> None:
 def _marks(hits: Sequence[Hit]) -> list[Mark]:
     from reir.imaging.draw import Mark
 
-    return [Mark(hit.box, worth_text(hit)) for hit in hits]
+    return [Mark(hit.box, worth_text(hit), _mask(hit)) for hit in hits]
+
+
+def _mask(hit: Hit) -> npt.NDArray[np.bool_] | None:
+    if hit.mask is None:
+        return None
+    from reir.geometry.masks import decode_rle
+
+    return decode_rle(hit.mask)
 
 
 def _read(path: Path, longest_side: int) -> Picture | str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from reir.types import Box, Picture
@@ -17,14 +19,20 @@ COLOURS: tuple[Colour, ...] = ((230, 40, 70), (20, 120, 245), (0, 150, 95), (245
 
 _INK: Colour = (16, 18, 22)
 _PAPER: Colour = (255, 255, 255)
+_TINT = 115
+"""How much of 255 of a masked pixel is the colour: the thing stays to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One box to draw, in pixels of the upright original, and the words at its corner."""
+    """One box to draw, in pixels of the upright original, the words at its corner, and the thing's mask (h, w).
+
+    The mask covers the whole picture, at any size.
+    """
 
     box: Box
     label: str = ""
+    mask: npt.NDArray[np.bool_] | None = None
 
 
 @cache
@@ -47,6 +55,10 @@ def draw_boxes(picture: Picture, marks: Sequence[Mark]) -> Image.Image:
     over all lines.
     """
     image = Image.fromarray(picture.pixels)
+    for place in reversed(range(len(marks))):
+        mask = marks[place].mask
+        if mask is not None:
+            _tint(image, mask, COLOURS[place % len(COLOURS)])
     canvas = ImageDraw.Draw(image)
     width, height = image.size
     across, down = width / picture.width, height / picture.height
@@ -68,6 +80,12 @@ def draw_boxes(picture: Picture, marks: Sequence[Mark]) -> Image.Image:
         if marks[place].label:
             _draw_label(canvas, frames[place], marks[place].label, COLOURS[place % len(COLOURS)], letters, line)
     return image
+
+
+def _tint(image: Image.Image, mask: npt.NDArray[np.bool_], colour: Colour) -> None:
+    """The masked pixels half in the colour."""
+    share = Image.fromarray(mask.astype(np.uint8) * _TINT).resize(image.size, Image.Resampling.BILINEAR)
+    image.paste(colour, (0, 0), share)
 
 
 def _draw_frame(canvas: ImageDraw.ImageDraw, frame: tuple[int, int, int, int], colour: Colour, line: int) -> None:

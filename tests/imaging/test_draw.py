@@ -128,3 +128,13 @@ def test_a_sheet_grows_for_long_queries_and_for_warnings() -> None:
 def test_a_picture_that_has_vanished_leaves_its_place() -> None:
     gone = [Panel(1, None, [], "gone.jpg", "0.90"), *panels(2)[1:]]
     assert contact_sheet("a red cup", gone).size == contact_sheet("a red cup", panels(2)).size
+
+
+def test_a_mask_of_any_size_tints_what_it_covers() -> None:
+    picture = Picture(np.full((60, 80, 3), 128, dtype=np.uint8), 160, 120)
+    mask = np.zeros((12, 16), dtype=bool)
+    mask[:, :8] = True
+    drawn = np.asarray(draw_boxes(picture, [Mark((100, 20, 150, 100), mask=mask)]))
+    assert (drawn[30, 10] != 128).any()
+    np.testing.assert_array_equal(drawn[5, 45], [128, 128, 128])
+    assert np.abs(drawn[30, 10].astype(int) - 128).max() < 128
