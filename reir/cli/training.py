@@ -12,7 +12,8 @@ from reir.cli.arguments import Device, DeviceName
 _EXAMPLES = """\b
 Examples:
   reir train clare-tiny --smoke
-  reir train my-run.toml --out runs/mine --resume"""
+  reir train my-run.toml --out runs/mine --resume
+  reir train rpn-clip-refcoco --set data.dataset=refcoco/train.json --set data.images=coco/train2014"""
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +23,10 @@ def register(app: typer.Typer) -> None:
 
 def train(
     preset: Annotated[str, typer.Argument(metavar="PRESET|CONFIG.toml", help="A shipped preset, or your run file.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting of the run file; may be repeated."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", show_default=False, help="Folder of the run; by default runs/NAME."),
@@ -29,7 +34,10 @@ def train(
     cache: Annotated[
         Path | None,
         typer.Option(
-            "--cache", metavar="DIR", show_default=False, help="Rendered scenes; by default the user's cache folder."
+            "--cache",
+            metavar="DIR",
+            show_default=False,
+            help="Rendered scenes of CLARE; by default the user's cache folder.",
         ),
     ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="The same run, everything small: a minute.")] = False,
@@ -37,28 +45,27 @@ def train(
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that make batches.")] = 1,
     device: Device = DeviceName.auto,
 ) -> None:
-    """Train a model.
+    """Train a model: CLARE on emoji scenes, or a detector with a tower on referring expressions.
 
-    The checkpoint folder that it prints can be used with --model clare:FOLDER.
+    The model folder that it prints can be used with --model: clare:FOLDER, rcnn-clip:FOLDER or rpn-clip:FOLDER.
     """
-    from platformdirs import user_cache_path
-
     from reir.cli.console import note
-    from reir.training import load_config
+    from reir.training import TrainConfig, load_config
 
-    config = load_config(preset)
+    config = load_config(preset, settings or ())
     if smoke:
         config = config.smoke()
+    folder = out or Path("runs") / (f"{config.name}-smoke" if smoke else config.name)
     # Only now torch: a wrong run file is told at once.
-    from reir.training.run import train as run_training
+    if isinstance(config, TrainConfig):
+        from platformdirs import user_cache_path
 
-    report = run_training(
-        config,
-        out=out or Path("runs") / (f"{config.name}-smoke" if smoke else config.name),
-        cache=cache or user_cache_path("reir") / "scenes",
-        resume=resume,
-        workers=workers,
-        device=device,
-        log=note,
-    )
+        from reir.training.run import train as train_clare
+
+        scenes = cache or user_cache_path("reir") / "scenes"
+        report = train_clare(config, out=folder, cache=scenes, resume=resume, workers=workers, device=device, log=note)
+    else:
+        from reir.training.referring.run import train as train_referring
+
+        report = train_referring(config, out=folder, resume=resume, device=device, log=note)
     print(report.folder)

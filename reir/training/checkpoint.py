@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from reir.errors import UsageError
-from reir.training.config import TrainConfig
+from reir.training.section import Section
 
 NAME = "checkpoint.pt"
 
@@ -18,10 +18,10 @@ RESUMABLE: dict[str, set[str] | bool] = {
     "checkpoint_every": True,
     "validate_every": True,
 }
-"""Settings that may differ when a run goes on: how long it runs and how often it reports."""
+"""Settings of CLARE's runs that may differ when one goes on: how long it runs and how often it reports."""
 
 
-def save_checkpoint(folder: Path, config: TrainConfig, step: int, state: dict[str, Any]) -> Path:
+def save_checkpoint(folder: Path, config: Section, step: int, state: dict[str, Any]) -> Path:
     """Path of the checkpoint written for this step (the former one is replaced in one rename)."""
     path = folder / NAME
     temporary = path.with_suffix(".tmp")
@@ -30,8 +30,10 @@ def save_checkpoint(folder: Path, config: TrainConfig, step: int, state: dict[st
     return path
 
 
-def load_checkpoint(folder: Path, config: TrainConfig) -> dict[str, Any]:
-    """The run's checkpoint: step and states.
+def load_checkpoint(
+    folder: Path, config: Section, *, resumable: dict[str, set[str] | bool] = RESUMABLE
+) -> dict[str, Any]:
+    """The run's checkpoint: step and states. Settings other than the ``resumable`` ones must be those of the run.
 
     Raises:
         UsageError: there is none, or it was made by a run with other settings.
@@ -40,8 +42,8 @@ def load_checkpoint(folder: Path, config: TrainConfig) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"no checkpoint at {path}. Start the run without --resume")
     saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    before = TrainConfig.model_validate(saved["config"]).model_dump(exclude=RESUMABLE)
-    now = config.model_dump(exclude=RESUMABLE)
+    before = type(config).model_validate(saved["config"]).model_dump(exclude=resumable)
+    now = config.model_dump(exclude=resumable)
     if before != now:
         changed = [key for key in now if before.get(key) != now[key]]
         raise UsageError(f"{path} was made with other settings ({', '.join(changed)}). Use another --out folder")

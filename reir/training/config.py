@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from reir.errors import UsageError
+from reir.training.referring.config import ReferringConfig
+from reir.training.section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
     """Emoji scenes rendered once to disk, then read in canvas-sized batches."""
 
     scenes: int = Field(gt=0, description="training scenes in the cache")
@@ -29,7 +28,7 @@ class DataConfig(_Section):
     )
 
 
-class BatchConfig(_Section):
+class BatchConfig(Section):
     """What one step sees."""
 
     pictures: int = Field(default=32, gt=0)
@@ -39,14 +38,14 @@ class BatchConfig(_Section):
     mirror: bool = True
 
 
-class StageConfig(_Section):
+class StageConfig(Section):
     """One stretch of the run: until this share of the steps, at this picture size."""
 
     until: float = Field(gt=0, le=1)
     reduced: bool = Field(default=False, description="pictures at about 0.7 of the side: half the work")
 
 
-class OptimConfig(_Section):
+class OptimConfig(Section):
     """AdamW with linear warm-up and cosine decay."""
 
     steps: int = Field(gt=0)
@@ -59,7 +58,7 @@ class OptimConfig(_Section):
     bf16: bool = True
 
 
-class LossConfig(_Section):
+class LossConfig(Section):
     """Weights of the parts of the loss. L1, GIoU, focal and CLIA are the paper's (appendix A.2, equations 4 and 6);
     the others are ours and only shape the features: stage 1's detection supervision as auxiliary heads.
     """
@@ -78,7 +77,7 @@ class LossConfig(_Section):
     balance: float = 0.01
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """A whole run."""
 
     name: str
@@ -113,8 +112,10 @@ def preset_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def load_config(preset_or_path: str) -> TrainConfig:
-    """The run file of a preset name or of a path ending in .toml.
+def load_config(preset_or_path: str, settings: Sequence[str] = ()) -> TrainConfig | ReferringConfig:
+    """The run file of a preset name or of a path ending in .toml, with some of its ``settings`` replaced.
+
+    A setting is ``KEY=VALUE`` with the key dotted as in errors (``optim.epochs=3``); a value that is no TOML is text.
 
     Raises:
         UsageError: no such preset or file, or keys and values that are wrong, all listed.
@@ -127,16 +128,39 @@ def load_config(preset_or_path: str) -> TrainConfig:
         raise UsageError(
             f"no preset or file named {preset_or_path!r}. Presets: {', '.join(preset_names())}; or give a .toml file"
         )
-    return parse_config(text, source=preset_or_path)
+    return parse_config(text, source=preset_or_path, settings=settings)
 
 
-def parse_config(text: str, *, source: str) -> TrainConfig:
-    """The run described by a TOML text; ``source`` names it in errors."""
+def parse_config(text: str, *, source: str, settings: Sequence[str] = ()) -> TrainConfig | ReferringConfig:
+    """The run described by a TOML text; ``source`` names it in errors, ``settings`` replace some of it.
+
+    A file with a ``kind`` is that of a detector with a tower, one without is CLARE's.
+    """
     try:
         values: dict[str, Any] = tomllib.loads(text)
-        return TrainConfig.model_validate(values)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not TOML: {error}") from error
+    for setting in settings:
+        _replace(values, setting)
+    schema: type[TrainConfig] | type[ReferringConfig] = ReferringConfig if "kind" in values else TrainConfig
+    try:
+        return schema.model_validate(values)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
         raise UsageError(f"{source} has {len(lines)} wrong settings:\n" + "\n".join(lines)) from error
+
+
+def _replace(values: dict[str, Any], setting: str) -> None:
+    key, separator, text = setting.partition("=")
+    if not separator or not key:
+        raise UsageError(f"a setting is KEY=VALUE, got {setting!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = key.split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"{setting!r}: {table} is a value, not a table")
+    values[last] = value

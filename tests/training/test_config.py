@@ -1,7 +1,7 @@
 import pytest
 
 from reir.errors import UsageError
-from reir.training import load_config, parse_config, preset_names
+from reir.training import TrainConfig, load_config, parse_config, preset_names
 from reir.training.schedule import learning_rate
 
 MINIMAL = """
@@ -20,8 +20,25 @@ def test_every_preset_loads_and_has_a_smoke_form():
     for name in names:
         config = load_config(name)
         assert config.name == name
-        assert config.smoke().optim.steps < 20 < config.optim.steps
-        assert config.stages[-1].until == 1.0
+        if isinstance(config, TrainConfig):
+            assert config.smoke().optim.steps < 20 < config.optim.steps
+            assert config.stages[-1].until == 1.0
+        else:
+            assert config.smoke().data.pictures < 20
+            assert config.data.pictures is None
+
+
+def test_settings_replace_those_of_the_file():
+    settings = ["optim.steps=7", "optim.betas=[0.8, 0.9]", "name=other run", "batch.mirror=false"]
+    config = parse_config(MINIMAL, source="run.toml", settings=settings)
+    assert (config.optim.steps, config.optim.betas, config.name) == (7, (0.8, 0.9), "other run")
+    assert config.batch.mirror is False
+    with pytest.raises(UsageError, match=r"optim\.stepz"):
+        parse_config(MINIMAL, source="run.toml", settings=["optim.stepz=7"])
+    with pytest.raises(UsageError, match="a setting is KEY=VALUE"):
+        parse_config(MINIMAL, source="run.toml", settings=["optim.steps"])
+    with pytest.raises(UsageError, match="name is a value, not a table"):
+        parse_config(MINIMAL, source="run.toml", settings=["name.steps=3"])
 
 
 def test_all_errors_are_told_together():

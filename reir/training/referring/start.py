@@ -1,0 +1,139 @@
+"""What a run begins with: the detector's weights, the tower, the predictor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+
+from reir.errors import UsageError
+from reir.models.detector_clip.detector import DetectorConfig, build_detector, feature_width, read_weights
+from reir.models.detector_clip.predictor import ClipPredictor
+from reir.models.detector_clip.published import checkpoints_folder
+from reir.models.towers import ClipTower, find_published_file
+from reir.training.referring.config import UNTRAINED, DetectorStart, ReferringConfig
+
+_IMAGENET = {
+    "resnet50": ("resnet50-0676ba61.pth", "0676ba61"),
+    "mobilenet": ("mobilenet_v3_large-8738ca79.pth", "8738ca79"),
+}
+"""Torchvision's backbones trained on ImageNet, and the start of their SHA-256."""
+
+_TINY_TOWER = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 32, "head_width": 16, "layers": 1},
+    "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """The parts of a run: what is trained, and the tower, which is not.
+
+    ``predictor`` is None for ``rcnn-clip``: there the tower takes no part in the training.
+    """
+
+    config: DetectorConfig
+    detector: GeneralizedRCNN
+    predictor: ClipPredictor | None
+    tower: ClipTower
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        """The detector, and the predictor where there is one."""
+        return [self.detector, *([self.predictor] if self.predictor is not None else [])]
+
+
+def make_start(config: ReferringConfig, *, folder: Path, device: str) -> Start:
+    """The parts of a run on the CPU, its parameters marked as trained or not; ``folder`` takes a tower made for it.
+
+    All of the detector is trained but its frozen batch norm and, under a predictor, the classifier that this replaces.
+    *Differs from the paper*: it does not say which layers it trains.
+
+    Raises:
+        UsageError: weights that are not the detector's, or no tower of this name.
+        WeightsMissingError: public weights that are not on this machine.
+    """
+    tower = ClipTower.load(_untrained_tower(folder) if config.tower == UNTRAINED else config.tower, device=device)
+    shape = DetectorConfig(
+        config.detector.arch, classes=2, min_size=config.detector.min_size, max_size=config.detector.max_size
+    )
+    detector = build_detector(shape)
+    load_start(detector, config.detector)
+    predictor = None
+    if config.kind == "rpn-clip":
+        predictor = ClipPredictor(features=feature_width(detector), dimension=tower.dimension)
+        detector.roi_heads.box_predictor.requires_grad_(False)
+    return Start(shape, detector, predictor, tower)
+
+
+def load_start(detector: GeneralizedRCNN, start: DetectorStart) -> None:
+    """Loads into the detector what the run file says it knows.
+
+    Raises:
+        UsageError: a file that is not this detector's.
+        WeightsMissingError: ImageNet weights that are not on this machine.
+    """
+    if start.weights == "none":
+        return
+    if start.weights == "imagenet":
+        _load_backbone(detector, start.arch)
+        return
+    path = Path(start.weights).expanduser()
+    given = read_weights(path)
+    wanted = detector.state_dict()
+    # The classifier, and the boxes of single classes, belong to the classes that the file was trained on.
+    own = {name for name in wanted if "box_predictor." in name}
+    fits = {name: value for name, value in given.items() if name in wanted and value.shape == wanted[name].shape}
+    missing = [name for name in wanted if name not in fits and name not in own and "num_batches_tracked" not in name]
+    if missing:
+        raise UsageError(f"{path} does not hold the weights of {start.arch}: {missing[0]} is missing or differs")
+    detector.load_state_dict(fits, strict=False)
+
+
+def set_training(start: Start, *, frozen_norms: bool) -> None:
+    """Training mode; with ``frozen_norms`` batch norm keeps the statistics that the weights came with.
+
+    Batches of fine-tuning are small and of other pictures than those statistics are of.
+    """
+    for module in start.modules:
+        module.train()
+    if frozen_norms:
+        for module in start.detector.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def _load_backbone(detector: GeneralizedRCNN, arch: str) -> None:
+    mobile = "mobilenet" in arch
+    file, digest = _IMAGENET["mobilenet" if mobile else "resnet50"]
+    url = f"https://download.pytorch.org/models/{file}"
+    state = read_weights(find_published_file(url, checkpoints_folder(), what=file.partition("-")[0], digest=digest))
+    # The pyramid's body holds the layers up to the last one that it reads: not the classifier.
+    body: Any = detector.backbone.body
+    wanted = {name for name in body.state_dict() if "num_batches_tracked" not in name}
+    renamed = {name.removeprefix("features."): value for name, value in state.items()} if mobile else state
+    missing = sorted(wanted - renamed.keys())
+    if missing:
+        raise UsageError(f"{file} does not hold the backbone of {arch}: {missing[0]} is missing")
+    body.load_state_dict({name: renamed[name] for name in wanted}, strict=False)
+
+
+def _untrained_tower(folder: Path) -> str:
+    """The folder of a tiny tower with random weights, made in ``folder``."""
+    import open_clip
+
+    made = folder / "untrained-tower"
+    made.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = open_clip.model.CLIP(**_TINY_TOWER)
+    save_file(model.state_dict(), made / "open_clip_model.safetensors")
+    (made / "open_clip_config.json").write_text(json.dumps({"model_cfg": _TINY_TOWER, "preprocess_cfg": {}}))
+    return str(made)
