@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reir.cli.arguments import DatabaseUrl, Device, DeviceName, Json
+from reir.cli.weights import Yes
 
 if TYPE_CHECKING:
-    from reir.indexer import IndexOptions, IndexReport, Progress
+    from reir.indexer import IndexOptions, IndexReport
     from reir.protocols import Model
     from reir.store import Index
     from reir.types import ModelIdentity
@@ -22,6 +23,7 @@ _EXAMPLES = """\b
 Examples:
   reir index ~/Pictures
   reir index ~/Pictures/2024 --exclude-dir trash
+  reir index ~/Pictures --model owlv2-base --yes
   reir index ~/Pictures --dry-run"""
 
 _FAILURES_SHOWN = 10
@@ -46,7 +48,7 @@ def index(
             "--model",
             metavar="NAME",
             show_default=False,
-            help="Model (see: reir models list); by default the index's own, for a new index the best there is.",
+            help="Model (see: reir models list); by default the index's own, for a new index auto: the best there is.",
         ),
     ] = None,
     max_instances: Annotated[
@@ -79,6 +81,7 @@ def index(
         bool, typer.Option("--prune", help="Forget vanished pictures even if the folder or most of them are gone.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    yes: Yes = False,
     json_output: Json = False,
     database_url: DatabaseUrl = None,
 ) -> None:
@@ -88,7 +91,7 @@ def index(
     changing or deleting pictures: only those are looked at.
     Exit code 3: done, but some pictures could not be read (reir doctor lists them).
     """
-    from reir.cli.console import print_json, progress_bar, warn
+    from reir.cli.console import print_json, warn
     from reir.indexer import IndexOptions
 
     options = IndexOptions(
@@ -101,8 +104,7 @@ def index(
         dry_run=dry_run,
         rebuild=rebuild,
     )
-    with progress_bar() as progress:
-        report, facts = _bring_up_to_date(path, options, progress, db, database_url, model, device)
+    report, facts = _bring_up_to_date(path, options, db, database_url, model, device, yes=yes)
     warn(report.messages)
     if json_output:
         print_json({**facts, **report.to_json()})
@@ -116,39 +118,46 @@ def index(
 def _bring_up_to_date(
     path: Path,
     options: IndexOptions,
-    progress: Progress | None,
     db: Path | None,
     database_url: str | None,
     model_name: str | None,
     device: str,
+    *,
+    yes: bool,
 ) -> tuple[IndexReport, dict[str, Any]]:
     """The report of the run, and which index and model it was about."""
-    from reir.cli.console import warn
+    from reir.cli.console import progress_bar, warn
+    from reir.cli.weights import choose_for_photos, load_or_fetch
     from reir.indexer import open_existing, open_or_create, rehearse, run_index
     from reir.indexer.location import new_location
 
     index = open_existing(path, db=db, database_url=database_url)
     warnings: list[str] = []
+    asking = True  # until a progress bar owns the terminal
 
     @cache
     def load() -> Model:
-        from reir.models import load_model
-
-        made_by = index.info.model.name if index is not None else "auto"
-        model = load_model(model_name or made_by, device=device)
+        if index is not None and model_name in (None, "auto") and not (options.rebuild and model_name):
+            name = index.info.model.name
+        elif model_name in (None, "auto"):
+            name, warning = choose_for_photos(yes=yes)
+            warnings.extend(warning)
+        else:
+            name = str(model_name)
+        model = load_or_fetch(name, device=device, yes=yes, ask=asking)
         if model.notice:
             warnings.append(model.notice)
-            warn([model.notice])
+        warn(warnings)
         return model
 
     if index is None and path.is_dir():
         location = new_location(path.resolve())
         if options.dry_run:
-            report = rehearse(path.resolve(), None, replace(options, paths=None), progress=progress)
+            with progress_bar() as progress:
+                report = rehearse(path.resolve(), None, replace(options, paths=None), progress=progress)
             return report, {"root": str(path.resolve()), "db": str(db or location.db), "model": None, "warnings": []}
         if db is None and location.message:
             warnings.append(location.message)
-            warn([location.message])
     if index is None:
         index = open_or_create(path, load, db=db, max_instances=options.max_instances, database_url=database_url)
     facts = {
@@ -160,9 +169,11 @@ def _bring_up_to_date(
     if options.rebuild:
         index, options = _renewed(index, load().identity, options, database_url)
         facts["model"] = load().identity.name
-    elif model_name is not None and not options.dry_run:
+    elif model_name not in (None, "auto") and not options.dry_run:
         index.info.require(load().identity)
-    return run_index(index, load, options, progress=progress), facts
+    asking = False
+    with progress_bar() as progress:
+        return run_index(index, load, options, progress=progress), facts
 
 
 def _renewed(

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Literal, cast
 
 from reir.errors import UnknownModelError, UsageError
+from reir.models.auto import auto_name
+from reir.models.hub import Source
 from reir.models.recognise import recognise_folder
 from reir.models.specification import ModelSpec
 from reir.protocols import Model
 
-Source = Literal["package", "folder", "hub"]
+Kind = Literal["package", "folder", "hub"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class ModelEntry:
 
     name: str
     summary: str
-    source: Source
+    source: Kind
     """``package`` (weights ship with reir), ``folder`` (give a path: ``NAME:FOLDER``) or ``hub`` (downloaded)."""
     loader: str
     """``package.module:function``; called with the ``ModelSpec`` and ``device``."""
@@ -32,9 +34,11 @@ class ModelEntry:
     """What it can be asked about."""
     transforms: str
     """What is done to a picture before the network sees it."""
-    repositories: tuple[str, ...] = ()
-    """Hub repositories with its weights."""
+    sources: tuple[Source, ...] = ()
+    """Where its weights come from, with pinned revisions and hashes, as far as its name alone says."""
     megabytes: float | None = None
+    pace: str | None = None
+    """Images a second, and where that was measured."""
 
 
 _ENTRIES: dict[str, ModelEntry] = {}
@@ -94,14 +98,15 @@ def model_spec(name: str) -> ModelSpec:
 def load_model(name: str = "auto", *, device: str = "auto") -> Model:
     """The model of a name; cheap: weights and torch are loaded at its first ``extract``.
 
-    ``auto`` is the best model that can be had here; today that is ``clare-tiny``, whose ``notice`` says how narrow
-    its world is. ``NAME:FOLDER`` takes the weights of a folder, a folder alone is told apart by its configuration.
+    ``auto`` is ``owlv2-base`` where its weights are on this machine, else ``clare-tiny``, whose ``notice`` says how
+    narrow its world is. ``NAME:FOLDER`` takes the weights of a folder, a folder alone is told apart by its
+    configuration. Nothing is downloaded here, whatever the name.
 
     Raises:
         UnknownModelError: no such name.
         UsageError: a folder is missing, or is not that of such a model.
         WeightsMissingError: the weights are not here; the message names the command that fetches them.
     """
-    spec = model_spec("clare-tiny" if name == "auto" else name)
+    spec = model_spec(auto_name() if name == "auto" else name)
     module, _, function = model_entry(spec.name).loader.partition(":")
     return cast(Model, getattr(import_module(module), function)(spec, device=device))

@@ -18,5 +18,6 @@ SERVING: Final[dict[str, Any]] = {
 }
 
 NOTICE: Final = (
-    "clare-tiny knows only emoji scenes: it was trained on nothing else, and what it finds in photos means little. For photos: reir index FOLDER --model owlv2-base --rebuild"
+    "clare-tiny knows only emoji scenes: it was trained on nothing else, and what it finds in photos means little. "
+    "For photos: reir index FOLDER --model owlv2-base --rebuild"
 )

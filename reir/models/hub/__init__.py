@@ -3,7 +3,7 @@
 from reir.models.hub.cache import cached_snapshot, hub_cache, hub_endpoint, is_offline
 from reir.models.hub.fetch import HubDownload, plan_download
 from reir.models.hub.fetch_file import FileDownload, plan_file
-from reir.models.hub.find import find_folder
+from reir.models.hub.find import expected_hashes, find_folder, pinned_revision
 from reir.models.hub.hashes import compute_sha256, digest_of_folder, matching_files, sha256_of
 from reir.models.hub.listing import HubUnreachableError
 from reir.models.hub.records import RECORD_FILE, Record
@@ -25,6 +25,7 @@ __all__ = [
     "check_source",
     "compute_sha256",
     "digest_of_folder",
+    "expected_hashes",
     "find_folder",
     "hub_cache",
     "hub_endpoint",
@@ -32,6 +33,7 @@ __all__ = [
     "is_here",
     "is_offline",
     "matching_files",
+    "pinned_revision",
     "plan_download",
     "plan_file",
     "sha256_of",

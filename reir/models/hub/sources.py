@@ -113,12 +113,12 @@ _KNOWN = (
         repo="google/owlvit-base-patch32",
         # The commit that ten and more public projects name as revision= or in paths of the hub's cache.
         revision="cbc355fb364588351c5d51c7f74465e8e7ec6f72",
-        megabytes=613,
+        megabytes=614.7,
         licence="Apache-2.0",
         model="owlvit-base-patch32",
     ),
-    HubSource(repo="google/owlvit-base-patch16", megabytes=612, licence="Apache-2.0", model="owlvit-base-patch16"),
-    HubSource(repo="google/owlvit-large-patch14", megabytes=1738, licence="Apache-2.0", model="owlvit-large-patch14"),
+    HubSource(repo="google/owlvit-base-patch16", megabytes=612.9, licence="Apache-2.0", model="owlvit-base-patch16"),
+    HubSource(repo="google/owlvit-large-patch14", megabytes=1737.3, licence="Apache-2.0", model="owlvit-large-patch14"),
     HubSource(
         repo="timm/vit_base_patch32_clip_224.openai",
         # Ten and more public projects pin this commit and hash of OpenAI's ViT-B/32 in open_clip's format.

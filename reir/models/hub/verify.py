@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,7 @@ def check_folder(folder: Path, repo: str | None = None, *, files: Iterable[str] 
     """How each file of a folder fares: by what is known of a hub repository, else by the record in the folder."""
     if repo is None:
         record = Record.load(folder / RECORD_FILE)
-        expected = dict(record.sha256) if record is not None else {}
+        expected = dict(record.sha256) if record is not None else _stated_in_config(folder)
         pinned = hub_source(record.repo).sha256 if record is not None else {}
     else:
         expected = dict(expected_hashes(repo, folder.name))
@@ -78,3 +79,11 @@ def check_folder(folder: Path, repo: str | None = None, *, files: Iterable[str] 
         state: State = "unknown" if by is None else "whole" if digest == expected[name] else "damaged"
         checked.append(CheckedFile(path, state, by, digest))
     return checked
+
+
+def _stated_in_config(folder: Path) -> dict[str, str]:
+    """The hashes that a checkpoint of ``reir train`` states in its own configuration."""
+    try:
+        return dict(json.loads((folder / "config.json").read_text())["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

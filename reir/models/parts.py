@@ -1,0 +1,95 @@
+"""Which published weights a model's name stands for: what has to be on this machine before it can be used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from reir.errors import UsageError
+from reir.models.detector_clip.parts import DEFAULT_DETECTOR, DEFAULT_TOWER
+from reir.models.detector_clip.published import PUBLISHED, published_url
+from reir.models.hub import FileSource, HubSource, Source, hub_source
+from reir.models.owl.load import REPOSITORIES
+from reir.models.specification import ModelSpec
+
+_DETECTOR_MEGABYTES = {
+    "fasterrcnn_mobilenet_v3_large_320_fpn": 77.8,
+    "fasterrcnn_mobilenet_v3_large_fpn": 77.8,
+    "fasterrcnn_resnet50_fpn": 167.5,
+    "fasterrcnn_resnet50_fpn_v2": 175.2,
+    "maskrcnn_resnet50_fpn": 178.1,
+}
+"""Of torchvision's own records of these weights."""
+
+_KNOWN_TOWERS = {"ViT-B-32__openai": "timm/vit_base_patch32_clip_224.openai"}
+"""Towers whose repository is known without importing open_clip, which takes ten seconds."""
+
+
+def model_sources(spec: ModelSpec) -> list[Source]:
+    """The published weights of a model, each once; none for a model whose weights all lie in a folder.
+
+    Raises:
+        UsageError: an unknown tower or detector.
+    """
+    if spec.name in REPOSITORIES:
+        return [] if spec.argument is not None else [hub_source(REPOSITORIES[spec.name])]
+    if spec.name in ("rcnn-clip", "rpn-clip"):
+        return _detector_clip_sources(spec)
+    return []
+
+
+def tower_sources(name: str) -> list[Source]:
+    """The published weights of a tower ``ARCH__PRETRAINED``, and the tokenizer that comes from elsewhere.
+
+    Raises:
+        UsageError: open_clip has no such architecture or weights.
+    """
+    if name in _KNOWN_TOWERS:
+        return [hub_source(_KNOWN_TOWERS[name])]
+    from reir.models.towers.openclip_registry import architecture_config, pretrained_config
+
+    architecture, _, tag = name.partition("__")
+    if "/" in tag or Path(tag).suffix:
+        sources: list[Source] = []
+    else:
+        record = pretrained_config(architecture, tag)
+        sources = [_hub_tower(record["hf_hub"]) if record.get("hf_hub") else _url_tower(record["url"])]
+    text = architecture_config(architecture)["text_cfg"]
+    have = {source.repo for source in sources if isinstance(source, HubSource)}
+    for repo in {text.get("hf_tokenizer_name"), text.get("hf_model_name")} - {None} - have:
+        sources.append(HubSource(repo, files=("*.json", "*.txt", "*.model")))
+    return sources
+
+
+def detector_source(architecture: str) -> FileSource:
+    """The published weights of one of torchvision's detectors."""
+    url = published_url(architecture)
+    digest = url.rpartition("-")[2].removesuffix(".pth")
+    return FileSource(url, "torchvision", digest, _DETECTOR_MEGABYTES[architecture], "BSD-3-Clause")
+
+
+def _detector_clip_sources(spec: ModelSpec) -> list[Source]:
+    argument = spec.argument or DEFAULT_TOWER
+    config = Path(argument) / "config.json"
+    if config.is_file():
+        tower = str(json.loads(config.read_text()).get("tower", ""))
+        return [] if (config.parent / tower).is_dir() else tower_sources(tower)
+    detector = spec.options.get("detector", DEFAULT_DETECTOR)
+    if "__" not in detector and detector not in PUBLISHED:
+        raise UsageError(f"{spec.name}: {detector} has no public weights. There are: {', '.join(PUBLISHED)}")
+    sources: list[Source] = [] if "__" in detector else [detector_source(detector)]
+    return sources + ([] if Path(argument).is_dir() else tower_sources(argument))
+
+
+def _hub_tower(place: str) -> HubSource:
+    repo, _, file = place.rpartition("/")
+    known = hub_source(repo)
+    return HubSource(repo, files=("open_clip_config.json", file)) if file and known.files is None else known
+
+
+def _url_tower(url: str) -> FileSource:
+    """OpenAI writes the whole hash into the address, open_clip its start into the file's name."""
+    name = url.rpartition("/")[2]
+    if "openaipublic" in url:
+        return FileSource(url, "clip", url.split("/")[-2], licence="MIT")
+    return FileSource(url, "clip", name.rpartition(".")[0].rpartition("-")[2] if "mlfoundations" in url else "")
