@@ -64,8 +64,8 @@ def show(name: Name, json_output: Json = False) -> None:
     from reir.cli.console import print_json
     from reir.models import model_entry, model_spec
 
-    entry = model_entry(model_spec(name).name)
-    facts = _facts(entry)
+    spec = model_spec(name)
+    facts = _facts(model_entry(spec.name), spec)
     if json_output:
         print_json(facts)
         return
@@ -212,17 +212,21 @@ def _checked(name: str) -> list[CheckedFile]:
 
 def _where(entry: ModelEntry) -> str:
     """``package``, ``folder`` (given by the user), ``here`` or ``missing``."""
+    from reir.models import ModelSpec, model_sources
     from reir.models.hub import is_here
 
     if entry.source != "hub":
         return entry.source
-    return "here" if all(map(is_here, entry.sources)) else "missing"
+    return "here" if all(map(is_here, model_sources(ModelSpec(entry.name)))) else "missing"
 
 
-def _facts(entry: ModelEntry) -> dict[str, Any]:
+def _facts(entry: ModelEntry, spec: ModelSpec | None = None) -> dict[str, Any]:
+    """The record of a model, with the weights of the tower or detector that its name may say."""
+    from reir.models import ModelSpec, model_sources
+
     facts = asdict(entry)
     facts["where"] = _where(entry)
-    facts["sources"] = [_source_facts(source) for source in entry.sources]
+    facts["sources"] = [_source_facts(source) for source in model_sources(spec or ModelSpec(entry.name))]
     facts["calibration"] = _calibration(entry)
     return facts
 

@@ -1,0 +1,207 @@
+"""``reir models``: what is here, what is fetched with whose consent, and what is found damaged."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+
+from reir.cli.app import run
+from reir.models import ModelSpec, model_sources
+from reir.models.hub import HubSource
+from reir.models.hub import sources as known_sources
+from tests.cli.conftest import Done
+from tests.models.hub.server import COMMIT, TinyHub, tiny_hub
+
+REPO = "google/owlv2-base-patch16-ensemble"
+FILES = {
+    "config.json": json.dumps({"model_type": "owlv2"}).encode(),
+    "preprocessor_config.json": b"{}",
+    "vocab.json": b"{}",
+    "merges.txt": b"#version: 0.2",
+    "model.safetensors": bytes(range(256)) * 4_000,
+}
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyHub]:
+    """A hub whose ``owlv2-base`` is small, and a machine without weights."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "HF_HOME", "TORCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)  # read once, at its import
+    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    unpinned = HubSource(REPO, licence="Apache-2.0", model="owlv2-base")
+    monkeypatch.setattr(known_sources, "HUB_SOURCES", {REPO: unpinned})
+    with tiny_hub({REPO: FILES}) as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+
+
+@pytest.fixture
+def reir(capsys: pytest.CaptureFixture[str]) -> Any:
+    """``reir("models", "list")`` runs it in this process, with the real models."""
+
+    def call(*arguments: str | Path) -> Done:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return call
+
+
+def test_list_and_show_say_what_is_here(reir: Any, hub: TinyHub) -> None:
+    def where() -> str:
+        listed = reir("models", "list", "--json").json["models"]
+        found: str = next(entry["where"] for entry in listed if entry["name"] == "clare-tiny")
+        assert found == "package"
+        return str(next(entry["where"] for entry in listed if entry["name"] == "owlv2-base"))
+
+    assert where() == "missing"
+    assert reir("models", "download", "owlv2-base").code == 0
+    shown = reir("models", "show", "clare-tiny")
+    assert shown.code == 0
+    assert "emoji scenes only" in shown.out
+    assert where() == "here"
+    assert "owlv2-base            here" in reir("models", "list").out
+    facts = reir("models", "show", "owlv2-base", "--json").json
+    assert facts["sources"][0]["revision"] == COMMIT
+    assert facts["sources"][0]["files"]["model.safetensors"]["by"] == "recorded"
+    assert f"revision {COMMIT}  recorded at the download" in reir("models", "show", "owlv2-base").out
+
+
+def test_download_then_verify_then_damage(reir: Any, hub: TinyHub) -> None:
+    done = reir("models", "download", "owlv2-base")
+    assert done.code == 0
+    assert f"{REPO} at {COMMIT[:12]} (not pinned" in done.err
+    assert "Apache-2.0" in done.err
+    folder = Path(done.out.strip())
+    assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    checked = reir("models", "verify", "owlv2-base")
+    assert checked.code == 0
+    assert checked.out.count("whole") == len(FILES)
+    assert reir("models", "verify", "owlv2-base", "--json").json["whole"] is True
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.write(b"x")
+    refused = reir("models", "verify", "owlv2-base")
+    assert refused.code == 1
+    assert f"damaged   owlv2-base  {folder / 'model.safetensors'}  (recorded)" in refused.out
+    assert "Fetch it anew with: reir models download owlv2-base" in refused.err
+    assert reir("models", "verify").code == 1
+    assert reir("models", "verify", "--json").json["whole"] is False
+    assert reir("models", "download", "owlv2-base").code == 0
+    assert reir("models", "verify").code == 0
+
+
+def test_a_carried_folder_is_verified_by_what_it_carries(reir: Any, hub: TinyHub, tmp_path: Path) -> None:
+    done = reir("models", "download", "owlv2-base", "--to", tmp_path / "carried")
+    assert done.code == 0
+    assert f"--model owlv2-base:{tmp_path / 'carried'}" in done.out
+    assert reir("models", "verify", f"owlv2-base:{tmp_path / 'carried'}").code == 0
+    (tmp_path / "carried/vocab.json").write_text("[]")
+    refused = reir("models", "verify", f"owlv2-base:{tmp_path / 'carried'}")
+    assert refused.code == 1
+    assert "vocab.json" in refused.out
+
+
+def test_a_large_download_wants_a_word(reir: Any, hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reir.cli.weights.LARGE", 1_000_000)
+    refused = reir("models", "download", "owlv2-base")
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    assert "1.0 MB" in refused.err
+    assert reir("models", "download", "owlv2-base", "--yes", "--json").json["bytes"] == sum(map(len, FILES.values()))
+    assert reir("models", "download", "owlv2-base", "--json").json["bytes"] == 0
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("y\n", 0)])
+def test_a_terminal_is_asked(reir: Any, hub: TinyHub, monkeypatch: pytest.MonkeyPatch, answer: str, code: int) -> None:
+    import io
+
+    monkeypatch.setattr("reir.cli.weights.LARGE", 1_000_000)
+    monkeypatch.setattr("reir.cli.weights._can_ask", lambda: True)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    done = reir("models", "download", "owlv2-base")
+    assert (done.code, "Download?" in done.err) == (code, True)
+
+
+def test_names_that_are_no_download(reir: Any, hub: TinyHub) -> None:
+    assert "nothing to download" in reir("models", "download", "clare-tiny").err
+    unknown = reir("models", "download", "owl2-base")
+    assert (unknown.code, "owlv2-base" in unknown.err) == (2, True)
+    assert "answers 404" in reir("models", "download", "somebody/else").err
+
+
+def test_a_repository_by_its_own_name(reir: Any, hub: TinyHub, tmp_path: Path) -> None:
+    hub.repositories["somebody/tower"] = {
+        "open_clip_config.json": b"{}",
+        "open_clip_model.safetensors": b"1",
+        "model.safetensors": b"2",
+        "pytorch_model.bin": b"3",
+    }
+    done = reir("models", "download", "somebody/tower", "--to", tmp_path / "tower")
+    assert done.code == 0
+    names = {path.name for path in (tmp_path / "tower").iterdir()}
+    assert names == {"open_clip_config.json", "open_clip_model.safetensors", "reir-weights.json"}
+
+
+def test_the_package_verifies_itself(reir: Any) -> None:
+    done = reir("models", "verify", "clare-tiny", "--json").json
+    assert done["whole"] is True
+    states = {Path(file["path"]).name: file["state"] for file in done["models"]["clare-tiny"]}
+    assert states["model.safetensors"] == states["text.onnx"] == states["tokenizer.json"] == "whole"
+
+
+@pytest.mark.parametrize("forbidden", [True, False])
+def test_an_index_without_weights_and_network(
+    reir: Any, hub: TinyHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forbidden: bool
+) -> None:
+    """The answer is there within five seconds, and names the command to run elsewhere and the folder to copy."""
+    if forbidden:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    (tmp_path / "photos").mkdir()
+    for consent in ([], ["--yes"]):
+        started = time.monotonic()
+        refused = reir("index", tmp_path / "photos", "--model", "owlv2-base", *consent)
+        assert time.monotonic() - started < 5
+        assert refused.code == 1
+        assert "reir models download owlv2-base --to owlv2-base" in refused.err
+        assert "copy the folder owlv2-base here and say: --model owlv2-base:owlv2-base" in refused.err
+    assert not (tmp_path / "photos/.reir").exists()
+
+
+def test_auto_never_asks_the_network_on_its_own(reir: Any, hub: TinyHub, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    done = reir("index", tmp_path / "photos", "--json")
+    assert done.json["model"] == "clare-tiny"
+    assert "reir index FOLDER --model owlv2-base --rebuild" in " ".join(done.json["warnings"])
+    assert hub.requests == []
+
+
+def test_auto_with_consent_and_no_network_falls_back_and_says_why(
+    reir: Any, hub: TinyHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    (tmp_path / "photos").mkdir()
+    done = reir("index", tmp_path / "photos", "--yes", "--json")
+    assert done.json["model"] == "clare-tiny"
+    assert "could not be had: http://127.0.0.1:9 cannot be reached" in done.json["warnings"][0]
+
+
+def test_every_published_model_has_a_source_with_size_and_licence() -> None:
+    for name in ("owlvit-base-patch32", "owlvit-base-patch16", "owlvit-large-patch14", "owlv2-base", "owlv2-large"):
+        (source,) = model_sources(ModelSpec(name))
+        assert source.megabytes
+        assert source.licence == "Apache-2.0"
+    for name in ("rcnn-clip", "rpn-clip"):
+        assert len(model_sources(ModelSpec(name))) == 2
+        assert all(source.megabytes and source.licence for source in model_sources(ModelSpec(name)))
