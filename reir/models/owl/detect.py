@@ -19,7 +19,7 @@ from reir.types import FloatArray, Instances, Picture
 CANDIDATES = 400
 """Patches of a picture, best objectness first, that are looked at further: a network has 576 to 5,184 of them."""
 MIN_SIDE = 1.0
-"""Pixels of the original below which a box is nothing: those of the padding are clipped to lines."""
+"""Pixels of the network's input below which a box is nothing: in the padding boxes are clipped to lines."""
 BATCH = {"cpu": 2, "cuda": 8}
 """Pictures that go through the network together: one has thousands of patches, which fill either device."""
 
@@ -41,11 +41,12 @@ class _Patches:
 class OwlDetector:
     """The network of a folder without its text tower, on a device. Calls may come from several threads.
 
-    On a GPU that computes in bfloat16 the vision tower does; the heads, which place the boxes, stay in float32.
+    The heads, which place the boxes, compute in float32 whatever the vision tower does.
 
     Args:
         folder: the weights.
         device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``float32`` or ``bfloat16``, of the vision tower; None: bfloat16 on a GPU that computes in it.
         yardstick: embeddings (Q, E) float32 of the texts that measure the objectness of OWL-ViT, which has no head for
             it; not used by OWLv2.
 
@@ -53,10 +54,10 @@ class OwlDetector:
         UsageError: there is no such device, or the weights are damaged or incomplete.
     """
 
-    def __init__(self, folder: OwlFolder, *, device: str, yardstick: FloatArray | None) -> None:
+    def __init__(self, folder: OwlFolder, *, device: str, precision: str | None, yardstick: FloatArray | None) -> None:
         self._folder = folder
         self._device = resolve_device(device)
-        self._dtype = working_dtype(self._device)
+        self._dtype: torch.dtype = getattr(torch, precision) if precision else working_dtype(self._device)
         self._processor, self._network = _load(folder)
         # The sentences are embedded elsewhere, without torch.
         del self._base.text_model
@@ -144,11 +145,15 @@ class OwlDetector:
         return _Patches(features, grid, corners, objectness)
 
     def _instances(self, pictures: Sequence[Picture], patches: _Patches) -> list[Instances]:
-        sizes = torch.tensor([[picture.width, picture.height] * 2 for picture in pictures], dtype=torch.float32)
-        scales = torch.tensor([self._pixels_per_unit(picture) * 2 for picture in pictures], dtype=torch.float32)
-        boxes = patches.boxes * scales.to(self._device)[:, None]
-        boxes = torch.minimum(boxes.clamp(min=0), sizes.to(self._device)[:, None])
-        real = (boxes[..., 2:] - boxes[..., :2] >= MIN_SIDE).all(dim=-1)
+        extents = torch.tensor([self._extent(picture) * 2 for picture in pictures], dtype=torch.float32)[:, None]
+        extents = extents.to(self._device)  # (B, 1, 4)
+        boxes = torch.minimum(patches.boxes.clamp(min=0), extents)
+        real = ((boxes[..., 2:] - boxes[..., :2]) * self._folder.image_side >= MIN_SIDE).all(dim=-1)
+        # First to shares of the picture: its edges stay exactly on its edges.
+        sizes = torch.tensor([[picture.width, picture.height] * 2 for picture in pictures], dtype=torch.float32)[
+            :, None
+        ]
+        boxes = boxes / extents * sizes.to(self._device)
         scores = patches.objectness.masked_fill(~real, -1.0)
         best = scores.topk(min(CANDIDATES, scores.shape[1]), dim=1)  # (B, K)
         vectors = self._vectors(_rows(patches.features, best.indices)).cpu().numpy()
@@ -160,14 +165,13 @@ class OwlDetector:
             for i, count in enumerate(counts)
         ]
 
-    def _pixels_per_unit(self, picture: Picture) -> tuple[float, float]:
-        """Original pixels, across and down, to the side of the network's input."""
-        if self._folder.family == "owlvit":  # The whole picture, its sides stretched to the square's.
-            return float(picture.width), float(picture.height)
-        # Padded at the right or below to a square, as decoded; that may have rounded the sides differently.
+    def _extent(self, picture: Picture) -> tuple[float, float]:
+        """Share of the network's square input that the picture fills, across and down, from the upper left."""
+        if self._folder.family == "owlvit":  # Stretched to the square.
+            return 1.0, 1.0
+        # Padded to a square at the right or below. The decoded sides count, which may have been rounded differently.
         height, width = picture.pixels.shape[:2]
-        side = max(height, width)
-        return side * picture.width / width, side * picture.height / height
+        return width / max(height, width), height / max(height, width)
 
     def _vectors(self, features: Tensor) -> Tensor:
         """Instance vectors (..., E + 1) of patches (..., W)."""

@@ -21,6 +21,9 @@ _PIECES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
 )
 """What a folder must hold besides config.json, and which files can be it, the preferred ones first."""
 
+_TOKENIZER_EXTRAS = ("tokenizer_config.json", "special_tokens_map.json")
+"""What may stand beside vocab.json and name special tokens; tokenizer.json holds them itself."""
+
 # transformers may leave out of config.json what equals its own defaults; these are they, for both families.
 _TEXT_DEFAULTS = {
     "hidden_size": 512,
@@ -74,6 +77,9 @@ class OwlFolder:
         if family not in ("owlvit", "owlv2"):
             raise UsageError(f"{path / 'config.json'} is of a model of type {family!r}, not of OWL-ViT or OWLv2")
         found = {piece: _first_whole(path, piece, choices) for piece, choices in _PIECES}
+        tokenizer = found["tokenizer"]
+        if len(tokenizer) > 1:
+            tokenizer += tuple(name for name in _TOKENIZER_EXTRAS if (path / name).is_file())
         text = {**_TEXT_DEFAULTS, **(config.get("text_config") or {})}
         if text["hidden_act"] != "quick_gelu":
             raise UsageError(f"{path / 'config.json'} has hidden_act {text['hidden_act']!r}; only quick_gelu is known")
@@ -83,7 +89,7 @@ class OwlFolder:
             family=cast(Family, family),
             weights=found["weights"][0],
             image_settings=found["image settings"][0],
-            tokenizer=found["tokenizer"],
+            tokenizer=tokenizer,
             dimension=int(config.get("projection_dim", _PROJECTION_DEFAULT)),
             image_side=int(vision.get("image_size", _IMAGE_SIDE_DEFAULT)),
             text=TextShape(

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ NMS_IOU = 0.7
 """Overlap beyond which the lesser of two boxes goes: patches repeat each other's boxes nearly exactly, while boxes of
 different things (a rider and a horse) overlap by half."""
 
+PRECISIONS = ("float32", "bfloat16")
+"""What the vision tower can be told to compute in."""
+
 PROMPT = "a photo of a {}"
 """How the yardstick's nouns are asked for: the prompt that OWL-ViT was trained with."""
 
@@ -44,10 +47,20 @@ class OwlModel:
     ``EVERYDAY_NOUNS``, because which patches show a thing at all must be known before any query.
     """
 
-    def __init__(self, folder: OwlFolder, *, name: str, nms_iou: float = NMS_IOU, device: str = "auto") -> None:
+    def __init__(
+        self,
+        folder: OwlFolder,
+        *,
+        name: str,
+        nms_iou: float = NMS_IOU,
+        precision: str | None = None,
+        device: str = "auto",
+    ) -> None:
+        """``precision``: one of ``PRECISIONS``; None for what the device is best at."""
         self._folder = folder
         self._name = name
         self._nms_iou = nms_iou
+        self._precision = precision
         self._device = device
         self._lock = threading.Lock()
         self._text = TextBranch(folder)
@@ -55,7 +68,9 @@ class OwlModel:
     @cached_property
     def identity(self) -> ModelIdentity:
         """Name, dimension E + 1, and the hash of the folder's files and of what else decides the vectors."""
-        settings = {"format": FORMAT, "files": self._folder.digest, "nms_iou": self._nms_iou}
+        settings: dict[str, Any] = {"format": FORMAT, "files": self._folder.digest, "nms_iou": self._nms_iou}
+        if self._precision is not None:
+            settings["precision"] = self._precision
         if self._has_yardstick:
             settings["yardstick"] = [PROMPT, *EVERYDAY_NOUNS]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
@@ -127,7 +142,7 @@ class OwlModel:
         from reir.models.owl.detect import OwlDetector
 
         yardstick = self._text.encode([PROMPT.format(noun) for noun in EVERYDAY_NOUNS]) if self._has_yardstick else None
-        return OwlDetector(self._folder, device=self._device, yardstick=yardstick)
+        return OwlDetector(self._folder, device=self._device, precision=self._precision, yardstick=yardstick)
 
 
 def _with_one(units: FloatArray) -> FloatArray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
@@ -67,16 +69,18 @@ class ClipTokenizer:
 
 
 def _read(folder: OwlFolder) -> Tokenizer:
-    files = [str(folder.path / name) for name in folder.tokenizer]
+    names = folder.tokenizer
     try:
-        if len(files) == 1:
-            return Tokenizer.from_file(files[0])
-        vocabulary, merges = files
-        model = BPE.from_file(
-            vocabulary, merges, continuing_subword_prefix="", end_of_word_suffix="</w>", unk_token=END
-        )
+        if names == ("tokenizer.json",):
+            return Tokenizer.from_file(str(folder.path / names[0]))
+        vocabulary, merges, *extras = (folder.path / name for name in names)
+        special = [token for extra in extras for token in _special_tokens(extra)]
+        spelling = {"continuing_subword_prefix": "", "end_of_word_suffix": "</w>", "unk_token": END}
+        model = BPE.from_file(str(vocabulary), str(merges), **spelling)
     except Exception as error:  # The library raises Exception itself.
-        raise UsageError(f"{' and '.join(files)}: not a tokenizer ({error}). Copy the folder again") from None
+        raise UsageError(
+            f"{folder.path}: {' and '.join(names)} cannot be read ({error}). Copy the folder again"
+        ) from error
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
@@ -87,5 +91,12 @@ def _read(folder: OwlFolder) -> Tokenizer:
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )
-    tokenizer.add_special_tokens([START, END])
+    tokenizer.add_special_tokens([token for token in (START, END, *special) if model.token_to_id(token) is not None])
     return tokenizer
+
+
+def _special_tokens(file: Path) -> list[str]:
+    """The special tokens that a file beside vocab.json names: OWL pads with "!", which is then no sign any more."""
+    named = json.loads(file.read_text())
+    tokens = (named.get(f"{role}_token") for role in ("bos", "eos", "unk", "pad"))
+    return [token["content"] if isinstance(token, dict) else token for token in tokens if token is not None]
