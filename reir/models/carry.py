@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reir.errors import UsageError
 from reir.models.detector_clip import find_parts
-from reir.models.hub import FileSource, HubSource, Source
+from reir.models.hub import RECORD_FILE, FileSource, HubSource, Record, Source, matching_files, sha256_of
 from reir.models.owl import REPOSITORIES
 from reir.models.parts import model_sources
 from reir.models.specification import ModelSpec
@@ -35,7 +35,7 @@ def folder_layout(spec: ModelSpec, folder: Path) -> list[tuple[Source, Path]]:
 
 
 def finish_folder(spec: ModelSpec, folder: Path, sources: Sequence[Source]) -> None:
-    """Write what makes the fetched files a model: ``config.json``, for a model of several parts.
+    """Write what makes the fetched files a model of several parts: ``config.json``, and a record of all hashes.
 
     Raises:
         UsageError: the parts do not fit together.
@@ -55,3 +55,6 @@ def finish_folder(spec: ModelSpec, folder: Path, sources: Sequence[Source]) -> N
         "settings": parts.settings.to_json(),
     }
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    names = [name for name in matching_files(folder, ["*"]) if Path(name).name != RECORD_FILE]
+    hashes = {name: sha256_of(folder / name) for name in names}
+    Record(str(spec), "several", hashes).save(folder / RECORD_FILE)

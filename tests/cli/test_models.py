@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -13,7 +14,7 @@ import huggingface_hub.constants
 import pytest
 
 from reir.cli.app import run
-from reir.models import ModelSpec, model_sources
+from reir.models import ModelSpec, load_model, model_sources
 from reir.models.hub import HubSource
 from reir.models.hub import sources as known_sources
 from tests.cli.conftest import Done
@@ -26,6 +27,11 @@ FILES = {
     "vocab.json": b"{}",
     "merges.txt": b"#version: 0.2",
     "model.safetensors": bytes(range(256)) * 4_000,
+}
+TOWER = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
 
 
@@ -205,3 +211,32 @@ def test_every_published_model_has_a_source_with_size_and_licence() -> None:
     for name in ("rcnn-clip", "rpn-clip"):
         assert len(model_sources(ModelSpec(name))) == 2
         assert all(source.megabytes and source.licence for source in model_sources(ModelSpec(name)))
+
+
+def test_a_model_of_several_parts_can_be_carried(
+    reir: Any, hub: TinyHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = bytes(range(256)) * 5_000
+    name = f"fasterrcnn_resnet50_fpn_coco-{hashlib.sha256(detector).hexdigest()[:8]}.pth"
+    monkeypatch.setattr("reir.models.detector_clip.published._FILES", {"fasterrcnn_resnet50_fpn": name})
+    monkeypatch.setattr("reir.models.detector_clip.published._SITE", f"{hub.url}/torch/models/resolve/{COMMIT}")
+    hub.repositories["torch/models"] = {name: detector}
+    hub.repositories["timm/vit_base_patch32_clip_224.openai"] = {
+        "open_clip_config.json": json.dumps({"model_cfg": TOWER, "preprocess_cfg": {}}).encode(),
+        "open_clip_model.safetensors": bytes(5_000),
+    }
+    carried = tmp_path / "carried"
+    done = reir("models", "download", "rcnn-clip:ViT-B-32__openai,size=320", "--to", carried)
+    assert done.code == 0, done.err
+    assert f"--model rcnn-clip:{carried}" in done.out
+    config = json.loads((carried / "config.json").read_text())
+    assert config["detector"]["min_size"] == 320
+    assert (carried / config["detector"]["weights"]).read_bytes() == detector
+    asked = len(hub.requests)
+    model = load_model(str(carried), device="cpu")
+    assert model.identity.name == f"rcnn-clip:{carried}"
+    assert len(hub.requests) == asked
+    checked = reir("models", "verify", f"rcnn-clip:{carried}")
+    assert (checked.code, checked.out.count("whole")) == (0, 4), checked.out
+    (carried / name).write_bytes(detector[::-1])
+    assert reir("models", "verify", f"rcnn-clip:{carried}").code == 1
