@@ -11,12 +11,12 @@ from reir.types import Box
 
 @dataclass(frozen=True, slots=True)
 class SceneObject:
-    """One object: its noun by number (from 1) and name, colour, size class, box (xyxy) and expressions."""
+    """One object: its noun by number (from 1) and name, the noun's group (``animal``), box (xyxy) and expressions."""
 
     noun: int
     name: str
+    group: str
     colour: str
-    size: str
     box: Box
     expressions: tuple[str, ...]
 
@@ -33,9 +33,10 @@ class ScenePicture:
 
 
 def read_scenes(dataset: Path) -> tuple[list[ScenePicture], list[str]]:
-    """The pictures of a file that ``reir data synth`` wrote, and the nouns' names, those of numbers 1, 2, ..."""
+    """The pictures of a file that ``reir data synth`` wrote, and the groups that its nouns fall into."""
     content = json.loads(dataset.read_text())
     names = {category["id"]: category["name"] for category in content["categories"]}
+    groups = {category["id"]: category["supercategory"] for category in content["categories"]}
     objects: dict[int, list[SceneObject]] = {image["id"]: [] for image in content["images"]}
     for annotation in content["annotations"]:
         x, y, width, height = annotation["bbox"]
@@ -43,8 +44,8 @@ def read_scenes(dataset: Path) -> tuple[list[ScenePicture], list[str]]:
             SceneObject(
                 noun=annotation["category_id"],
                 name=names[annotation["category_id"]],
+                group=groups[annotation["category_id"]],
                 colour=annotation["colour"],
-                size=annotation["size"],
                 box=(x, y, x + width, y + height),
                 expressions=tuple(annotation.get("expressions", ())),
             )
@@ -59,4 +60,4 @@ def read_scenes(dataset: Path) -> tuple[list[ScenePicture], list[str]]:
         )
         for image in content["images"]
     ]
-    return pictures, [names[number] for number in sorted(names)]
+    return pictures, sorted(set(groups.values()))
