@@ -2,8 +2,9 @@
 
     python -m benchmarks.bridging.train_detector scenes/pretrain/train.json --out runs/detector
 
-Its classes are the fifteen groups of nouns (animal, vehicle, ...), and it knows no expression. Writes ``detector.safetensors`` and ``detector.json`` (its ``DetectorConfig``); goes on from its
-last checkpoint when it is started again. About 0.7 s a step on one core of a processor that computes in bfloat16.
+Its classes are the fifteen groups of nouns (animal, vehicle, ...), and it knows no expression. Writes
+``detector.safetensors`` and ``detector.json`` (its ``DetectorConfig``); goes on from its last checkpoint when it is
+started again. About 0.7 s a step on one core of a processor that computes in bfloat16.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def main() -> None:
         for group in optim.param_groups:
             group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            losses = _losses(detector, list(images), list(targets))
+            losses = _losses(detector, samples)
         loss = torch.stack(list(losses.values())).sum()
         optim.zero_grad(set_to_none=True)
         loss.backward()
@@ -101,9 +102,9 @@ def _sample(picture: ScenePicture, groups: list[str], *, mirrored: bool) -> tupl
     }
 
 
-def _losses(detector: Any, images: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def _losses(detector: Any, samples: list[tuple[Tensor, dict[str, Tensor]]]) -> dict[str, Tensor]:
     """Torchvision's losses by name. Only the backbone runs in bfloat16: region pooling knows float32 alone."""
-    batch, targets = detector.transform(images, targets)
+    batch, targets = detector.transform([pixels for pixels, _ in samples], [truth for _, truth in samples])
     features = detector.backbone(batch.tensors.contiguous(memory_format=torch.channels_last))
     with torch.autocast("cpu", enabled=False):
         features = {level: values.float() for level, values in features.items()}
