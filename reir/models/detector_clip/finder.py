@@ -110,7 +110,7 @@ class BoxFinder:
         """A picture as the network takes it: one of torchvision's image lists, normalised, resized and padded."""
         import torch
 
-        pixels = torch.from_numpy(np.ascontiguousarray(picture.pixels))
+        pixels = torch.from_numpy(picture.pixels.copy())  # decoders hand out arrays that may not be written
         if self._device.type == "cuda":
             pixels = pixels.pin_memory().to(self._device, non_blocking=True)
         images, _ = detector.transform([pixels.permute(2, 0, 1).float() / 255])

@@ -32,6 +32,7 @@ def save_tiny_detector(path: Path, *, arch: str = "fasterrcnn_small", seed: int 
             torch.nn.init.normal_(detector.rpn.head.cls_logits.weight, std=0.4 / scale)
             torch.nn.init.normal_(detector.rpn.head.bbox_pred.weight, std=0.1 / scale)
             torch.nn.init.normal_(detector.roi_heads.box_predictor.cls_score.weight, std=0.3 / scale)
+            detector.roi_heads.box_predictor.cls_score.bias[0] = -1.5  # little is background
             torch.nn.init.normal_(detector.roi_heads.box_predictor.bbox_pred.weight, std=0.3 / scale)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in detector.state_dict().items()}, path)
