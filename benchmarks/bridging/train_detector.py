@@ -60,9 +60,7 @@ def main() -> None:
         # A function of the seed and the step, so that a run that goes on sees what the whole run would have seen.
         rng = np.random.default_rng([arguments.seed, step])
         chosen = [pictures[i] for i in rng.integers(len(pictures), size=arguments.batch)]
-        images, targets = zip(
-            *(_sample(picture, groups, mirrored=bool(rng.random() < 0.5)) for picture in chosen), strict=True
-        )
+        samples = [_sample(picture, groups, mirrored=bool(rng.random() < 0.5)) for picture in chosen]
         for group in optim.param_groups:
             group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
