@@ -12,7 +12,7 @@ from reir.models.hub.cache import MAIN, hub_endpoint, is_offline
 
 T = TypeVar("T")
 
-PATIENCE = 4.0
+PATIENCE = 3.0
 """Seconds after which a hub that has not answered counts as out of reach."""
 
 

@@ -5,18 +5,16 @@ Importing open_clip takes as long as encoding a hundred crops, and an index is o
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
-import os
-import tempfile
+import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
-
-from platformdirs import user_cache_path
 
 from reir.errors import UsageError
 
@@ -74,35 +72,21 @@ def near(name: str, known: Iterable[str]) -> str:
 
 @cache
 def _pretrained() -> dict[str, dict[str, dict[str, Any]]]:
-    """Every published weights file by architecture and tag.
+    """Every published weights file by architecture and tag, from open_clip's own table.
 
-    Asked of open_clip once for each of its versions, then read from the user's cache folder.
+    The package imports torch, which takes ten seconds. Its table does so only to download (inside ``try``), so it is
+    run without that part, in a package of our own that has open_clip's folder.
     """
-    note = user_cache_path("reir") / f"open-clip-{version('open_clip_torch')}.json"
-    try:
-        noted: dict[str, dict[str, dict[str, Any]]] = json.loads(note.read_text())
-    except (OSError, ValueError):
-        noted = _ask_open_clip()
-        _write(note, json.dumps(noted))
-    return noted
-
-
-def _ask_open_clip() -> dict[str, dict[str, dict[str, Any]]]:
-    import open_clip
-
+    folder = package_folder()
+    tree = ast.parse((folder / "pretrained.py").read_text())
+    tree.body = [node for node in tree.body if not isinstance(node, ast.Try)]
+    package = ModuleType("_reir_open_clip")
+    package.__path__ = [str(folder)]
+    sys.modules[package.__name__] = package
+    table: dict[str, Any] = {"__package__": package.__name__, "__name__": f"{package.__name__}.pretrained"}
+    exec(compile(tree, str(folder / "pretrained.py"), "exec"), table)
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for architecture, tag in open_clip.list_pretrained():
-        config = open_clip.get_pretrained_cfg(architecture, tag)
-        # Through JSON, so that the first answer has lists where later ones have them.
-        found.setdefault(architecture, {})[tag] = json.loads(json.dumps(config))
+    for architecture, tag in table["list_pretrained"]():
+        # Through JSON, as configurations in folders come: lists, not tuples.
+        found.setdefault(architecture, {})[tag] = json.loads(json.dumps(table["get_pretrained_cfg"](architecture, tag)))
     return found
-
-
-def _write(note: Path, text: str) -> None:
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False) as file:
-            file.write(text)
-        os.replace(file.name, note)  # noqa: PTH105
-    except OSError:
-        return  # without a cache open_clip is asked each time
