@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from reir.cli.app import run
 from reir.data import load_dataset
 from reir.errors import UsageError
 from reir.imaging.decode import decode_picture
@@ -153,3 +154,15 @@ def test_a_detector_of_other_classes_starts_a_run(tmp_path: Path) -> None:
     save_file(partial, path)
     with pytest.raises(UsageError, match=r"rpn\.head\.bbox_pred\.\w+ is missing"):
         load_start(detector, start)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_presets_in_their_smoke_form_from_the_command_line(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", f"{kind}-refcoco", "--smoke", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert folder == tmp_path / "model"
+    assert json.loads((folder / "config.json").read_text())["model"] == kind
+    assert load_model(f"{kind}:{folder}").identity.dimension == 16 + (kind == "rpn-clip")
