@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -109,6 +110,8 @@ def _request(endpoint: str, repo: str, revision: str | None) -> Listing:
             )
             for file in record["siblings"]
         )
+        if any(PurePosixPath(file.name).is_absolute() or ".." in PurePosixPath(file.name).parts for file in files):
+            raise ValueError("a file outside the repository")
         return Listing(repo, str(record["sha"]), files)
     except (ValueError, KeyError, TypeError) as error:
         raise HubUnreachableError(f"{endpoint} answers with something else than the hub") from error
