@@ -61,6 +61,7 @@ class OwlDetector:
         self._processor, self._network = _load(folder)
         # The sentences are embedded elsewhere, without torch.
         del self._base.text_model
+        # Not channels-last: a vision transformer has one convolution, and it gains nothing measurable.
         self._network.to(self._device)
         self._yardstick = None if yardstick is None else torch.from_numpy(yardstick).to(self._device)
 

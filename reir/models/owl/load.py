@@ -26,7 +26,7 @@ def load(spec: ModelSpec, *, device: str) -> OwlModel:
     A folder is one that ``save_pretrained`` wrote. Options: ``nms``, the overlap (IoU) beyond which the lesser of two
     boxes of a picture goes, 0.7 unless given; ``precision``, what the vision tower computes in: ``float32`` or
     ``bfloat16``. Without it that is bfloat16 on a GPU that has it, and float32 on a processor, though one with AMX is
-    three times as fast in bfloat16: the logits then differ from the library's own by a hundredth or so.
+    three times as fast in bfloat16: logits then differ from the library's own by about a hundredth of their spread.
 
     Raises:
         UsageError: an unknown option or value; a folder that is incomplete, or of the other family.

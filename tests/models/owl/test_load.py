@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reir.errors import UsageError, WeightsMissingError
+from reir.models import list_models
 from reir.models.owl import REPOSITORIES, OwlFolder, OwlModel, load
 from reir.models.specification import ModelSpec
 from reir.protocols import Model
@@ -169,6 +170,12 @@ def test_several_threads_load_the_network_once(owl, monkeypatch):
         np.testing.assert_array_equal(query, found[0][1])
         np.testing.assert_allclose(instances.vectors, found[0][0].vectors, atol=1e-5)
     assert len(found) == 4
+
+
+def test_the_registered_names_lead_here():
+    found = {entry.name for entry in list_models() if entry.loader == "reir.models.owl:load"}
+    assert found == set(REPOSITORIES)
+    assert len(found) == 5
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)

@@ -6,8 +6,11 @@ import torch
 from PIL import Image
 
 from reir.imaging import decode_picture
+from reir.models.owl import load
+from reir.models.specification import ModelSpec
 from reir.types import Picture
 from tests.models.owl.conftest import make_picture
+from tests.models.owl.tiny_owl import NAMES
 
 EXPRESSIONS = ["a red dog", "cat", "the big brown horse near the wooden fence on the left", "!", "Café in the 1980s"]
 
@@ -161,6 +164,23 @@ def test_batched_equals_single(owl):
 
 def test_no_pictures_no_instances(owl):
     assert owl.model.extract([]) == []
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same(owl):
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    model = load(ModelSpec(NAMES[owl.family], str(owl.folder), {"precision": "float32"}), device="cuda")
+    for picture, ours, expected in zip(PICTURES, model.extract(PICTURES), owl.model.extract(PICTURES), strict=True):
+        distance = np.abs(ours.boxes[:, None] - expected.boxes[None]).max(axis=-1) / max(picture.width, picture.height)
+        same = distance.min(axis=1) < 1e-3
+        assert same.mean() > 0.9, "but for near-ties in the suppression"
+        nearest = distance.argmin(axis=1)[same]
+        np.testing.assert_allclose(ours.vectors[same], expected.vectors[nearest], atol=5e-3)
+    crops = PICTURES[:2]
+    np.testing.assert_allclose(model.encode_images(crops), owl.model.encode_images(crops), atol=5e-3)
+    (rough,) = load(ModelSpec(NAMES[owl.family], str(owl.folder)), device="cuda").extract(PICTURES[:1])
+    assert len(rough) > 0
 
 
 def test_bfloat16_is_near(owl):
