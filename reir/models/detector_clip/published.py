@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from reir.models.detector_clip.detector import ARCHITECTURES, SMALL
+from reir.models.hub import FileSource
 from reir.models.towers import find_published_file
 
 _SITE = "https://download.pytorch.org/models"
@@ -34,11 +34,4 @@ def published_weights(arch: str) -> Path:
         WeightsMissingError: it is not there, or damaged; the message names the command that fetches it.
     """
     digest = _FILES[arch].rpartition("-")[2].removesuffix(".pth")
-    return find_published_file(published_url(arch), checkpoints_folder(), what=arch, digest=digest)
-
-
-def checkpoints_folder() -> Path:
-    """The folder in which torch.hub keeps weights: ``TORCH_HOME``, else ``torch`` in the user's cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("TORCH_HOME") or os.path.join(cache, "torch")  # noqa: PTH118
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return find_published_file(FileSource(published_url(arch), "torchvision", digest), what=arch)

@@ -57,7 +57,7 @@ def pretrained_config(architecture: str, tag: str) -> dict[str, Any]:
     if key not in tags:
         has = f" It has: {', '.join(tags)}." if tags else ""
         raise UsageError(
-            f"open_clip has no weights {tag!r} for {architecture}.{has} A file of weights is named by its path: "
+            f"open_clip has no weights {tag!r} for {architecture}.{near(tag, tags)}{has} A file is named by its path: "
             f"{architecture}__/PATH/FILE.safetensors"
         )
     return tags[key]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from reir.errors import UsageError, WeightsMissingError
-from reir.models.hub import digest_of_folder, find_folder, sha256_of
+from reir.models.hub import FileSource, digest_of_folder, find_folder, sha256_of
+from reir.models.hub.fetch_file import mend_missing_file
 from reir.models.towers.openclip_registry import architecture_config, architectures, near, pretrained_config
 from reir.models.towers.preprocess import RESIZE_MODES, Preprocess
 
@@ -173,37 +174,35 @@ def _published_weights(name: str, record: Mapping[str, Any]) -> Path:
         raise WeightsMissingError(
             name, f"{folder} holds no {names[0]}", f"Fetch them with: reir models download {repo}"
         )
-    url = str(record["url"])
-    return find_published_file(url, Path("~/.cache/clip").expanduser(), what=name, digest=_digest_in(url))
+    return find_published_file(published_file(str(record["url"])), what=name)
 
 
-def find_published_file(url: str, folder: Path, *, what: str, digest: str) -> Path:
-    """The file of a plain address in the cache folder of the library that publishes it; nothing is fetched.
+def published_file(url: str) -> FileSource:
+    """The file of weights at an address of open_clip's registry, with what the address says of its hash.
 
-    ``digest`` is the start of its SHA-256 as the publisher gives it, or nothing where none is given.
+    OpenAI writes the whole hash into the path, open_clip its start into the name of the file, others nothing.
+    """
+    digest = ""
+    if "openaipublic" in url:
+        digest = url.split("/")[-2]
+    elif "mlfoundations" in url:
+        digest = url.rpartition("/")[2].rpartition(".")[0].rpartition("-")[2]
+    return FileSource(url, "clip", digest)
+
+
+def find_published_file(source: FileSource, *, what: str) -> Path:
+    """A published file in the cache folder of the library that publishes it; nothing is fetched.
 
     Raises:
         WeightsMissingError: it is not there, or has another hash; the message names the command that fetches it.
     """
-    path = folder / url.rpartition("/")[2]
-    mend = (
-        f"Fetch the file with: curl -fL --create-dirs -o {path} {url}\n"
-        f"Without a network: run that where there is one, and copy the file to {path} here"
-    )
+    path, digest = source.path, source.sha256
     if not path.is_file():
-        raise WeightsMissingError(what, f"no file {path}", mend)
+        raise WeightsMissingError(what, f"no file {path}", mend_missing_file(source))
     if not sha256_of(path).startswith(digest):
-        raise WeightsMissingError(what, f"the file {path} is damaged: its SHA-256 does not begin with {digest}", mend)
+        cause = f"the file {path} is damaged: its SHA-256 does not begin with {digest}"
+        raise WeightsMissingError(what, cause, mend_missing_file(source))
     return path
-
-
-def _digest_in(url: str) -> str:
-    """The start of the hash that open_clip's publishers write into their addresses."""
-    if "openaipublic" in url:
-        return url.split("/")[-2]
-    if "mlfoundations" in url:
-        return url.rpartition("/")[2].rpartition(".")[0].rpartition("-")[2]
-    return ""
 
 
 def _checkpoint_in(folder: Path) -> Path | None:

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from reir.errors import UsageError
+from reir.models.towers.clip_text import ClipText
+from reir.models.towers.network import BATCH, OpenClipText, build_network, unit
 from reir.models.towers.source import TowerSource
 from reir.types import FloatArray
 
 if TYPE_CHECKING:
     import torch
 
-BATCH = 64
-"""Crops or texts that go through the tower together: more brings a GPU little and costs memory."""
 RESIZERS = 8
 """Threads that resize crops for a GPU while it works; on a CPU the tower itself uses every core."""
+MANY_TEXTS = 256
+"""Texts from which on a GPU is worth loading open_clip for."""
 
 
 class ClipTower:
     """Any model of open_clip: CLIP, EVA-CLIP, SigLIP and their like. Safe from several threads.
 
     Made by ``load``, which reads no weights. The image tower is loaded by the first crop, the text tower by the first
-    text; the other half of the checkpoint is let go. On a GPU that computes in bfloat16 the image tower does; the text
-    tower stays in float32, because queries are few and cost nothing.
+    text; one of CLIP's own kind needs neither torch nor open_clip. The image tower computes in bfloat16 on a GPU.
 
     Crops are squashed to the tower's size by default: the paper on detectors and CLIP resizes its crops to 224x224
     (section 3.2), and a crop shows one object, so that cutting out its middle (``shortest``, what CLIP was trained
@@ -92,39 +92,30 @@ class ClipTower:
         with torch.inference_mode():
             for batch in self._batches(crops, parameter.device):
                 pixels = batch.to(parameter.device, non_blocking=True).permute(0, 3, 1, 2)  # (B, 3, H, W) uint8
-                normalised = (pixels.float() / 255 - mean) / std
-                features = visual(
-                    normalised.to(parameter.dtype).contiguous(memory_format=torch.channels_last)
-                )  # (B, E)
+                normalised = ((pixels.float() / 255 - mean) / std).to(parameter.dtype)
+                features = visual(normalised.contiguous(memory_format=torch.channels_last))  # (B, E)
                 # CoCa's image tower gives tokens beside the embedding.
-                rows.append(_unit(features[0] if isinstance(features, tuple) else features))
+                rows.append(unit(features[0] if isinstance(features, tuple) else features))
         return np.concatenate([row.cpu().numpy() for row in rows])
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """The unit embeddings (Q, E) float32 of texts, as they are: no prompt is put around them."""
         if not texts:
             return self._empty()
-        import torch
-
         with self._lock:
-            model, tokenizer = self._text, self._tokenizer
-        device = next(model.parameters()).device
-        rows = []
-        with torch.inference_mode():
-            for start in range(0, len(texts), BATCH):
-                tokens = tokenizer(list(texts[start : start + BATCH])).to(device)
-                rows.append(_unit(model.encode_text(tokens)).cpu().numpy())
-        return np.concatenate(rows)
+            light = None if len(texts) >= MANY_TEXTS and self._has_gpu() else self._light_text
+            text = light or self._text
+        return text.embed(texts)
 
     def dropped_words(self, text: str) -> list[str]:
         """The words of a text, from the first that is not read whole, that lie beyond the tower's context length."""
         with self._lock:
-            count = self._count_tokens
+            counter = self._light_text.words if self._light_text else self._text
         words = text.split()
         low, high = 0, len(words)
         while low < high:  # the longest beginning that fits
             middle = (low + high + 1) // 2
-            if count(" ".join(words[:middle])) <= self.source.context_length:
+            if counter.count(" ".join(words[:middle])) <= self.source.context_length:
                 low = middle
             else:
                 high = middle - 1
@@ -150,6 +141,11 @@ class ClipTower:
                 waiting = [pool.submit(resize, crop) for crop in chunks[i + 1]] if i + 1 < len(chunks) else []
                 yield torch.from_numpy(np.stack(resized)).pin_memory()
 
+    def _has_gpu(self) -> bool:
+        from reir.models.device import resolve_device
+
+        return self._device_name != "cpu" and resolve_device(self._device_name).type == "cuda"
+
     @cached_property
     def _visual(self) -> torch.nn.Module:
         import torch
@@ -157,70 +153,15 @@ class ClipTower:
         from reir.models.device import resolve_device, working_dtype
 
         device = resolve_device(self._device_name)
-        visual: torch.nn.Module = self._build().visual
+        visual: torch.nn.Module = build_network(self.source).visual
         return visual.to(device, working_dtype(device)).to(memory_format=torch.channels_last)
 
     @cached_property
-    def _text(self) -> Any:
+    def _light_text(self) -> ClipText | None:
+        return ClipText.load(self.source)
+
+    @cached_property
+    def _text(self) -> OpenClipText:
         from reir.models.device import resolve_device
 
-        model = self._build()
-        del model.visual
-        return model.to(resolve_device(self._device_name))
-
-    def _build(self) -> Any:
-        """The whole model of open_clip with its weights, on the CPU."""
-        import open_clip
-
-        source = self.source
-        settings: dict[str, Any] = {}
-        if source.language_model is not None:
-            settings["text_cfg"] = {**source.model_config["text_cfg"], "hf_model_name": str(source.language_model)}
-        try:
-            if source.folder is not None:
-                model = open_clip.create_model(f"local-dir:{source.folder}", **settings)
-            else:
-                model = open_clip.create_model(
-                    source.architecture,
-                    pretrained=str(source.weights),
-                    force_quick_gelu=source.quick_gelu,
-                    **settings,
-                )
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            cause = " ".join(str(error).split())[:300]
-            raise UsageError(f"the weights {source.weights} do not fit the tower {source.name}: {cause}") from error
-        return model.eval().requires_grad_(False)
-
-    @cached_property
-    def _tokenizer(self) -> Any:
-        from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
-
-        text = self.source.model_config["text_cfg"]
-        settings = dict(text.get("tokenizer_kwargs", {}))
-        if self.source.vocabulary is None:
-            return SimpleTokenizer(context_length=self.source.context_length, **settings)
-        return HFTokenizer(
-            str(self.source.vocabulary),
-            context_length=self.source.context_length,
-            tokenizer_mode=text.get("tokenizer_mode"),
-            local_files_only=True,
-            **settings,
-        )
-
-    @cached_property
-    def _count_tokens(self) -> Callable[[str], int]:
-        """Counts the tokens of a text with those that mark start, end and class."""
-        tokenizer = self._tokenizer
-        if self.source.vocabulary is None:
-            return lambda text: len(tokenizer.encode(text)) + 2
-        if tokenizer.tokenizer_mode == "clips":
-            return lambda text: (
-                len(tokenizer.tokenizer(tokenizer.clean_fn(text), add_special_tokens=False).input_ids) + 3
-            )
-        return lambda text: len(tokenizer.tokenizer(tokenizer.clean_fn(text)).input_ids)
-
-
-def _unit(features: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return torch.nn.functional.normalize(features.float(), dim=-1)
+        return OpenClipText(self.source, resolve_device(self._device_name))
