@@ -8,9 +8,11 @@ from pathlib import Path
 from reir.errors import UsageError
 from reir.models.detector_clip.parts import DEFAULT_DETECTOR, DEFAULT_TOWER
 from reir.models.detector_clip.published import PUBLISHED, published_url
-from reir.models.hub import FileSource, HubSource, Source, hub_source
-from reir.models.owl.load import REPOSITORIES
+from reir.models.hub import FileSource, HubSource, Source, hub_source, model_source
 from reir.models.specification import ModelSpec
+
+TOWER_FOLDER = "tower"
+"""Where the folder of a whole model has its tower."""
 
 _DETECTOR_MEGABYTES = {
     "fasterrcnn_mobilenet_v3_large_320_fpn": 77.8,
@@ -26,15 +28,25 @@ _KNOWN_TOWERS = {"ViT-B-32__openai": "timm/vit_base_patch32_clip_224.openai"}
 
 
 def model_sources(spec: ModelSpec) -> list[Source]:
-    """The published weights of a model, each once; none for a model whose weights all lie in a folder.
+    """The published weights of a model; none for a model whose weights all lie in a folder.
 
     Raises:
         UsageError: an unknown tower or detector.
     """
-    if spec.name in REPOSITORIES:
-        return [] if spec.argument is not None else [hub_source(REPOSITORIES[spec.name])]
+    return [source for source, _ in model_parts(spec)]
+
+
+def model_parts(spec: ModelSpec) -> list[tuple[Source, str]]:
+    """The published weights of a model, each with the subfolder that is its place in a folder of the whole model.
+
+    Raises:
+        UsageError: an unknown tower or detector.
+    """
+    single = model_source(spec.name)
+    if single is not None:
+        return [(single, "")] if spec.argument is None else []
     if spec.name in ("rcnn-clip", "rpn-clip"):
-        return _detector_clip_sources(spec)
+        return _detector_clip_parts(spec)
     return []
 
 
@@ -68,17 +80,21 @@ def detector_source(architecture: str) -> FileSource:
     return FileSource(url, "torchvision", digest, _DETECTOR_MEGABYTES[architecture], "BSD-3-Clause")
 
 
-def _detector_clip_sources(spec: ModelSpec) -> list[Source]:
+def _detector_clip_parts(spec: ModelSpec) -> list[tuple[Source, str]]:
     argument = spec.argument or DEFAULT_TOWER
     config = Path(argument) / "config.json"
     if config.is_file():
         tower = str(json.loads(config.read_text()).get("tower", ""))
-        return [] if (config.parent / tower).is_dir() else tower_sources(tower)
+        return [] if (config.parent / tower).is_dir() else _tower_parts(tower)
     detector = spec.options.get("detector", DEFAULT_DETECTOR)
     if "__" not in detector and detector not in PUBLISHED:
         raise UsageError(f"{spec.name}: {detector} has no public weights. There are: {', '.join(PUBLISHED)}")
-    sources: list[Source] = [] if "__" in detector else [detector_source(detector)]
-    return sources + ([] if Path(argument).is_dir() else tower_sources(argument))
+    parts: list[tuple[Source, str]] = [] if "__" in detector else [(detector_source(detector), "")]
+    return parts + _tower_parts(argument)
+
+
+def _tower_parts(name: str) -> list[tuple[Source, str]]:
+    return [] if Path(name).is_dir() else [(source, TOWER_FOLDER) for source in tower_sources(name)]
 
 
 def _hub_tower(place: str) -> HubSource:

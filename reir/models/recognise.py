@@ -9,11 +9,13 @@ from reir.errors import UsageError
 
 
 def recognise_folder(folder: Path) -> str:
-    """The registered name of the model whose ``config.json`` is in a folder.
+    """The registered name of the model whose ``config.json``, or whose parts, are in a folder.
 
     Raises:
         UsageError: there is none, or it is that of no model of reir.
     """
+    if (folder / "sam").is_dir() and (folder / "tower").is_dir():
+        return "sam-clip"
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text())
@@ -22,7 +24,7 @@ def recognise_folder(folder: Path) -> str:
     except ValueError as error:
         raise UsageError(f"{path} is damaged: {error}") from error
     if isinstance(config, dict):
-        if "format" in config and config.get("model") in ("rcnn-clip", "rpn-clip", "sam-clip"):
+        if "format" in config and config.get("model") in ("rcnn-clip", "rpn-clip"):
             return str(config["model"])
         if "network" in config and "serving" in config:
             return "clare"

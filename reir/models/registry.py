@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 from reir.errors import UnknownModelError, UsageError
 from reir.models.auto import auto_name
-from reir.models.hub import Source
+from reir.models.hub import HubSource, Source
 from reir.models.recognise import recognise_folder
 from reir.models.specification import ModelSpec
 from reir.protocols import Model
@@ -39,6 +39,11 @@ class ModelEntry:
     megabytes: float | None = None
     pace: str | None = None
     """Images a second, and where that was measured."""
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """The hub repositories among its sources."""
+        return tuple(source.repo for source in self.sources if isinstance(source, HubSource))
 
 
 _ENTRIES: dict[str, ModelEntry] = {}

@@ -74,6 +74,12 @@ def test_a_folder_is_named_by_its_configuration(tmp_path: Path, config: dict[str
     assert str(model_spec(str(tmp_path))) == f"{name}:{tmp_path}"
 
 
+def test_a_folder_of_parts_is_sam_clip(tmp_path: Path) -> None:
+    (tmp_path / "sam").mkdir()
+    (tmp_path / "tower").mkdir()
+    assert str(model_spec(str(tmp_path))) == f"sam-clip:{tmp_path}"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -7,7 +7,7 @@ from reir.models.hub.find import expected_hashes, find_folder, pinned_revision
 from reir.models.hub.hashes import compute_sha256, digest_of_folder, matching_files, sha256_of
 from reir.models.hub.listing import HubUnreachableError
 from reir.models.hub.records import RECORD_FILE, Record
-from reir.models.hub.sources import FileSource, HubSource, Source, hub_source
+from reir.models.hub.sources import FileSource, HubSource, Source, hub_source, model_source
 from reir.models.hub.verify import CheckedFile, check_folder, check_source, is_here
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "is_here",
     "is_offline",
     "matching_files",
+    "model_source",
     "pinned_revision",
     "plan_download",
     "plan_file",

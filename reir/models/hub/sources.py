@@ -171,3 +171,8 @@ HUB_SOURCES: Mapping[str, HubSource] = {source.repo: source for source in _KNOWN
 def hub_source(repo: str) -> HubSource:
     """What is known of a hub repository; one that is not known has neither a pinned revision nor hashes."""
     return HUB_SOURCES.get(repo) or HubSource(repo)
+
+
+def model_source(name: str) -> HubSource | None:
+    """The repository that is all of a registered model; None for a model of several parts or without a download."""
+    return next((source for source in HUB_SOURCES.values() if source.model == name), None)
