@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
 from reir.errors import UsageError
 from reir.models.detector_clip.detector import DetectorConfig, build_detector, feature_width, read_weights
 from reir.models.detector_clip.predictor import ClipPredictor
-from reir.models.detector_clip.published import checkpoints_folder
+from reir.models.hub import FileSource
 from reir.models.towers import ClipTower, find_published_file
 from reir.training.referring.config import UNTRAINED, DetectorStart, ReferringConfig
 
+_SITE = "https://download.pytorch.org/models"
 _IMAGENET = {
-    "resnet50": ("resnet50-0676ba61.pth", "0676ba61"),
-    "mobilenet": ("mobilenet_v3_large-8738ca79.pth", "8738ca79"),
+    "resnet50": FileSource(f"{_SITE}/resnet50-0676ba61.pth", "torchvision", "0676ba61"),
+    "mobilenet": FileSource(f"{_SITE}/mobilenet_v3_large-8738ca79.pth", "torchvision", "8738ca79"),
 }
-"""Torchvision's backbones trained on ImageNet, and the start of their SHA-256."""
+"""Torchvision's backbones trained on ImageNet; the end of a name is the start of the file's SHA-256."""
 
 _TINY_TOWER = {
     "embed_dim": 16,
@@ -83,7 +85,8 @@ def load_start(detector: GeneralizedRCNN, start: DetectorStart) -> None:
     if start.weights == "none":
         return
     if start.weights == "imagenet":
-        _load_backbone(detector, start.arch)
+        network = "mobilenet" if "mobilenet" in start.arch else "resnet50"
+        load_backbone(detector, read_weights(find_published_file(_IMAGENET[network], what=f"{network} of ImageNet")))
         return
     path = Path(start.weights).expanduser()
     given = read_weights(path)
@@ -110,19 +113,20 @@ def set_training(start: Start, *, frozen_norms: bool) -> None:
                 module.eval()
 
 
-def _load_backbone(detector: GeneralizedRCNN, arch: str) -> None:
-    mobile = "mobilenet" in arch
-    file, digest = _IMAGENET["mobilenet" if mobile else "resnet50"]
-    url = f"https://download.pytorch.org/models/{file}"
-    state = read_weights(find_published_file(url, checkpoints_folder(), what=file.partition("-")[0], digest=digest))
-    # The pyramid's body holds the layers up to the last one that it reads: not the classifier.
+def load_backbone(detector: GeneralizedRCNN, classifier: Mapping[str, Tensor]) -> None:
+    """Loads the weights of torchvision's ImageNet classifier into the backbone of a detector, all but the classes.
+
+    Raises:
+        UsageError: they are another backbone's.
+    """
+    # The pyramid's body holds the classifier's layers up to the last one that it reads; MobileNet has them in a part.
     body: Any = detector.backbone.body
-    wanted = {name for name in body.state_dict() if "num_batches_tracked" not in name}
-    renamed = {name.removeprefix("features."): value for name, value in state.items()} if mobile else state
-    missing = sorted(wanted - renamed.keys())
+    given = {name.removeprefix("features."): value for name, value in classifier.items()}
+    wanted = [name for name in body.state_dict() if "num_batches_tracked" not in name]
+    missing = [name for name in wanted if name not in given]
     if missing:
-        raise UsageError(f"{file} does not hold the backbone of {arch}: {missing[0]} is missing")
-    body.load_state_dict({name: renamed[name] for name in wanted}, strict=False)
+        raise UsageError(f"these are not the weights of the detector's backbone: {missing[0]} is missing")
+    body.load_state_dict({name: given[name] for name in wanted}, strict=False)
 
 
 def _untrained_tower(folder: Path) -> str:
