@@ -46,9 +46,14 @@ def hub_endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
+def repository_cache(repo: str) -> Path:
+    """Where the cache keeps all revisions of a repository."""
+    return hub_cache() / f"models--{repo.replace('/', '--')}"
+
+
 def cached_snapshot(repo: str, revision: str | None = None) -> Path | None:
     """The folder of a repository's files at a revision (a branch or a commit), or None where it is not cached."""
-    storage = hub_cache() / f"models--{repo.replace('/', '--')}"
+    storage = repository_cache(repo)
     wanted = revision or MAIN
     try:
         commit = (storage / "refs" / wanted).read_text().strip()

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
+
+from filelock import FileLock
 
 from reir.errors import WeightsMissingError
-from reir.models.hub.cache import cached_snapshot, hub_cache, hub_endpoint
+from reir.models.hub.cache import cached_snapshot, hub_cache, hub_endpoint, repository_cache
 from reir.models.hub.find import expected_hashes, mend_missing, pinned_revision
 from reir.models.hub.hashes import compute_sha256, sha256_of
-from reir.models.hub.listing import HubUnreachableError, Listing, RemoteFile, ask_hub
+from reir.models.hub.listing import HubUnreachableError, Listing, RemoteFile, ask_hub, token_headers
 from reir.models.hub.records import RECORD_FILE, Record, record_path
 from reir.models.hub.selection import needed_files
-from reir.models.hub.sources import HubSource, hub_source
+from reir.models.hub.sources import HubSource
+from reir.models.hub.stream import DownloadBrokenError, stream_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class HubDownload:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(cached, target)
             return target
-        return _from_hub(self.source.repo, self.listing.commit, file.name, self.to)
+        return _from_hub(self.source.repo, self.listing.commit, file, self.to)
 
 
 def plan_download(source: HubSource, *, to: Path | None = None) -> HubDownload:
@@ -102,10 +106,11 @@ def plan_download(source: HubSource, *, to: Path | None = None) -> HubDownload:
     missing = []
     for file in files:
         if file.sha256 is not None and known.get(file.name, file.sha256) != file.sha256:
+            by = "pinned in reir" if file.name in source.sha256 else f"on record in {record_path(source.repo)}"
             raise WeightsMissingError(
                 source.repo,
-                f"{hub_endpoint()} states another hash for {file.name} than the one pinned in reir",
-                "Do not use that mirror",
+                f"{hub_endpoint()} states another hash for {file.name} than the one {by}",
+                "Trust neither before you know why; another hub is named by HF_ENDPOINT",
             )
         if _whole_in(folder, file) is None:
             missing.append(file)
@@ -118,7 +123,7 @@ def check_remote(repo: str, path: Path, file: RemoteFile, expected: str | None) 
     Raises:
         WeightsMissingError: it is not.
     """
-    if _is_whole(path, file) and (expected is None or compute_sha256(path) == expected):
+    if _is_whole(path, file, sha256_of) and (expected is None or sha256_of(path) == expected):
         return
     remove_file(path)
     raise WeightsMissingError(
@@ -144,36 +149,46 @@ def _whole_in(folder: Path | None, file: RemoteFile) -> Path | None:
     return path if path is not None and path.is_file() and _is_whole(path, file) else None
 
 
-def _is_whole(path: Path, file: RemoteFile) -> bool:
+def _is_whole(path: Path, file: RemoteFile, digest: Callable[[Path], str] = compute_sha256) -> bool:
+    """Whether a file is what the hub states; read again, unless it has just come."""
     if path.stat().st_size != file.size:
         return False
     if file.sha256 is not None:
-        return compute_sha256(path) == file.sha256
+        return digest(path) == file.sha256
     return file.git_sha1 is None or git_blob_sha1(path) == file.git_sha1
 
 
-def _from_hub(repo: str, commit: str, name: str, to: Path | None) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
-
-    (enable_progress_bars if sys.stderr.isatty() else disable_progress_bars)()
-    try:
-        path = hf_hub_download(
-            repo,
-            name,
-            revision=commit,
-            endpoint=hub_endpoint(),
-            cache_dir=hub_cache(),
-            local_dir=to,
-        )
-    except Exception as error:  # of whichever HTTP library this version of the hub's library is built on
-        cause = str(error).strip().partition("\n")[0] or type(error).__name__
-        again = f"reir models download {hub_source(repo).name}" + (f" --to {to}" if to is not None else "")
-        raise WeightsMissingError(
-            repo, f"the download of {name} broke off: {cause}", f"Run it again, it goes on where it stopped: {again}"
-        ) from error
+def _from_hub(repo: str, commit: str, file: RemoteFile, to: Path | None) -> Path:
+    """The file, now in a folder or in the hub's cache, laid out there as the hub's own library does."""
     if to is not None:
-        shutil.rmtree(to / ".cache" / "huggingface", ignore_errors=True)
-        if (to / ".cache").is_dir() and not os.listdir(to / ".cache"):  # noqa: PTH208
-            (to / ".cache").rmdir()
-    return Path(path)
+        target = to / file.name
+        _stream(repo, commit, file, target)
+        return target
+    storage = repository_cache(repo)
+    # The hub's library names contents by these hashes too, so each finds what the other has fetched.
+    content = file.sha256 or file.git_sha1 or hashlib.sha256(f"{commit}/{file.name}".encode()).hexdigest()
+    blob = storage / "blobs" / content
+    lock = hub_cache() / ".locks" / storage.name / f"{content}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        if not (blob.is_file() and _is_whole(blob, file)):
+            _stream(repo, commit, file, blob)
+    target = storage / "snapshots" / commit / file.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    target.symlink_to(os.path.relpath(blob, target.parent))
+    return target
+
+
+def _stream(repo: str, commit: str, file: RemoteFile, target: Path) -> None:
+    part = target.with_name(target.name + ".part")
+    url = f"{hub_endpoint()}/{repo}/resolve/{commit}/{quote(file.name)}"
+    try:
+        stream_file(url, part, size=file.size, headers=token_headers())
+    except DownloadBrokenError as error:
+        raise WeightsMissingError(
+            repo, f"the download of {file.name} broke off: {error}", "Run it again, it goes on where it stopped"
+        ) from error
+    if not part.is_file():
+        part.touch()  # an empty file has nothing to stream
+    part.replace(target)

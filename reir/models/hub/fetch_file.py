@@ -5,15 +5,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reir.errors import WeightsMissingError
 from reir.models.hub.cache import is_offline
 from reir.models.hub.hashes import compute_sha256, sha256_of
 from reir.models.hub.listing import PATIENCE, HubUnreachableError, within
 from reir.models.hub.sources import FileSource
-
-_BLOCK = 1 << 20
+from reir.models.hub.stream import DownloadBrokenError, stream_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class FileDownload:
             if self.to is not None and is_whole(self.source, self.source.path):
                 shutil.copyfile(self.source.path, target)
             else:
-                _fetch(self.source, target)
+                _fetch(self.source, self.size, target)
         return target
 
 
@@ -94,17 +92,13 @@ def _remote_size(source: FileSource) -> int:
     return int(size)
 
 
-def _fetch(source: FileSource, target: Path) -> None:
-    import httpx
-
+def _fetch(source: FileSource, size: int, target: Path) -> None:
     part = target.with_name(target.name + ".part")
     try:
-        _stream(httpx, source.url, part)
-    except httpx.HTTPError as error:
+        stream_file(source.url, part, size=size)
+    except DownloadBrokenError as error:
         raise WeightsMissingError(
-            source.name,
-            f"the download broke off: {error or type(error).__name__}",
-            "Run it again, it goes on where it stopped",
+            source.name, f"the download broke off: {error}", "Run it again, it goes on where it stopped"
         ) from error
     if not compute_sha256(part).startswith(source.sha256):
         part.unlink()
@@ -112,16 +106,3 @@ def _fetch(source: FileSource, target: Path) -> None:
             source.name, f"it did not arrive as published: its SHA-256 does not begin with {source.sha256}", "Try again"
         )
     part.replace(target)
-
-
-def _stream(httpx: Any, url: str, part: Path) -> None:
-    """Append what is missing of a file to what an earlier run left of it."""
-    have = part.stat().st_size if part.is_file() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    with httpx.stream("GET", url, headers=headers, timeout=30, follow_redirects=True) as answer:
-        if answer.status_code == 416:  # all of it is here already
-            return
-        answer.raise_for_status()
-        with part.open("ab" if answer.status_code == 206 else "wb") as file:
-            for block in answer.iter_bytes(_BLOCK):
-                file.write(block)

@@ -84,13 +84,10 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 def _request(endpoint: str, repo: str, revision: str | None) -> Listing:
     import httpx
-    from huggingface_hub import get_token
 
     url = f"{endpoint}/api/models/{repo}/revision/{(revision or MAIN).replace('/', '%2F')}?blobs=true"
     try:
-        token = get_token()
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        answer = httpx.get(url, headers=headers, timeout=PATIENCE, follow_redirects=True)
+        answer = httpx.get(url, headers=token_headers(), timeout=PATIENCE, follow_redirects=True)
     except httpx.HTTPError as error:
         raise HubUnreachableError(f"{endpoint} cannot be reached: {error or type(error).__name__}") from error
     if answer.status_code in (401, 403):
@@ -115,3 +112,11 @@ def _request(endpoint: str, repo: str, revision: str | None) -> Listing:
         return Listing(repo, str(record["sha"]), files)
     except (ValueError, KeyError, TypeError) as error:
         raise HubUnreachableError(f"{endpoint} answers with something else than the hub") from error
+
+
+def token_headers() -> dict[str, str]:
+    """The user's own key to the hub, if there is one: for repositories that ask for it."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return {"Authorization": f"Bearer {token}"} if token else {}

@@ -27,6 +27,8 @@ class TinyHub:
     """Method and path of every request; of a ranged one with its range behind a blank."""
     cut: dict[str, int] = field(default_factory=dict)
     """Bytes after which the connection breaks, once, by file name."""
+    down_after_cut: bool = False
+    """Whether every connection for a file breaks at once after that."""
 
 
 @contextmanager
@@ -84,6 +86,10 @@ class _Handler(BaseHTTPRequestHandler):
         repo, _, rest = path.lstrip("/").partition("/resolve/")
         commit, _, name = rest.partition("/")
         content = hub.repositories.get(repo, {}).get(name)
+        if hub.down_after_cut and not hub.cut and with_body:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return None
         if content is None or commit != COMMIT:
             return self._send(404, b"", {"X-Error-Code": "EntryNotFound"}, with_body)
         tag = hashlib.sha256(content).hexdigest() if len(content) >= LARGE else git_sha1(content)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from reir.errors import WeightsMissingError
-from reir.models.hub import HubSource, find_folder, plan_download
+from reir.models.hub import HubSource, find_folder, plan_download, stream
 from reir.models.hub import sources as known_sources
 from tests.models.hub.conftest import FILES, NEEDED, REPO
-from tests.models.hub.server import COMMIT, TinyHub
+from tests.models.hub.server import COMMIT, LARGE, TinyHub, git_sha1
 
 SOURCE = HubSource(REPO)
 
@@ -36,14 +38,40 @@ def test_what_is_needed_is_fetched_once(hub: TinyHub) -> None:
     assert len(hub.requests) == before + 1  # the listing
 
 
-def test_a_download_that_broke_off_goes_on(hub: TinyHub) -> None:
-    block = 10 * 1024 * 1024  # the hub's library writes so many bytes at a time
-    weights = bytes(range(256)) * (block // 256) + b"the rest" * 1_000
-    hub.repositories[REPO]["model.safetensors"] = weights
-    hub.cut["model.safetensors"] = block + 1_000
+def test_a_connection_that_breaks_is_taken_up_again(hub: TinyHub) -> None:
+    hub.cut["model.safetensors"] = 1_000_000
     folder = plan_download(SOURCE).run()
-    assert (folder / "model.safetensors").read_bytes() == weights
-    assert any(path.endswith(f"model.safetensors bytes={block}-") for _, path in hub.requests)
+    assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    assert len(ranges(hub)) == 1
+
+
+def test_the_next_run_goes_on_where_the_last_one_stopped(
+    hub: TinyHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stream, "_PAUSE", 0.0)
+    for to in (None, tmp_path / "carried"):
+        hub.cut["model.safetensors"] = 1_000_000
+        hub.down_after_cut = True
+        with pytest.raises(WeightsMissingError, match="it goes on where it stopped"):
+            plan_download(SOURCE, to=to).run()
+        hub.down_after_cut = False
+        asked = len(hub.requests)
+        folder = plan_download(SOURCE, to=to).run()
+        assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+        (start,) = ranges(hub, asked)
+        assert 0 < start <= 1_000_000
+        shutil.rmtree(folder)
+
+
+def test_the_cache_is_that_of_the_hubs_own_library(hub: TinyHub) -> None:
+    from huggingface_hub import try_to_load_from_cache
+
+    folder = plan_download(SOURCE).run()
+    for name in NEEDED:
+        found = try_to_load_from_cache(REPO, name, revision=COMMIT, cache_dir=folder.parents[2])
+        assert found == str(folder / name)
+        digest = hashlib.sha256(FILES[name]).hexdigest()
+        assert (folder / name).resolve().name == (digest if len(FILES[name]) >= LARGE else git_sha1(FILES[name]))
 
 
 def test_a_plain_folder_can_be_carried_away(hub: TinyHub, tmp_path: Path) -> None:
@@ -93,6 +121,13 @@ def test_a_pinned_hash_is_above_what_the_hub_states(hub: TinyHub, monkeypatch: p
         plan_download(small).run()
 
 
+def test_a_hub_that_changes_a_commit_is_refused(hub: TinyHub) -> None:
+    plan_download(SOURCE).run()
+    hub.repositories[REPO]["model.safetensors"] = FILES["model.safetensors"][::-1]
+    with pytest.raises(WeightsMissingError, match=r"another hash for model\.safetensors than the one on record"):
+        plan_download(SOURCE)
+
+
 def test_a_later_commit_of_the_main_branch_changes_nothing(hub: TinyHub) -> None:
     folder = plan_download(SOURCE).run()
     other = folder.parent / ("f" * 40)
@@ -114,6 +149,12 @@ def test_a_copy_that_lacks_a_file(hub: TinyHub) -> None:
 def test_an_unknown_repository(hub: TinyHub) -> None:
     with pytest.raises(WeightsMissingError, match="answers 404 for somebody/else"):
         plan_download(HubSource("somebody/else"))
+
+
+def ranges(hub: TinyHub, since: int = 0) -> list[int]:
+    """Where ranged requests for the weights began."""
+    paths = [path for _, path in hub.requests[since:] if "model.safetensors bytes=" in path]
+    return [int(path.rpartition("=")[2].rstrip("-")) for path in paths]
 
 
 def damage(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reir.errors import WeightsMissingError
-from reir.models.hub import FileSource, check_source, is_here, plan_file
+from reir.models.hub import FileSource, check_source, is_here, plan_file, stream
 from tests.models.hub.server import COMMIT, TinyHub
 
 CONTENT = bytes(range(256)) * 12_000
@@ -36,13 +36,16 @@ def test_fetched_once_into_torchs_own_cache(hub: TinyHub, tmp_path: Path) -> Non
     assert len(hub.requests) == before
 
 
-def test_a_download_that_broke_off_goes_on(hub: TinyHub) -> None:
+def test_a_download_that_broke_off_goes_on(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
     detector = source(hub)
+    monkeypatch.setattr(stream, "_PAUSE", 0.0)
     hub.cut["detector.pth"] = 2_000_000
+    hub.down_after_cut = True
     with pytest.raises(WeightsMissingError, match="goes on where it stopped"):
         plan_file(detector).run()
     left = detector.path.with_name("detector.pth.part").stat().st_size
     assert 0 < left <= 2_000_000
+    hub.down_after_cut = False
     assert plan_file(detector).run().read_bytes() == CONTENT
     assert hub.requests[-1][1].endswith(f"bytes={left}-")
 
