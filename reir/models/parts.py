@@ -9,6 +9,7 @@ from reir.errors import UsageError
 from reir.models.detector_clip.parts import DEFAULT_DETECTOR, DEFAULT_TOWER
 from reir.models.detector_clip.published import PUBLISHED, published_url
 from reir.models.hub import FileSource, HubSource, Source, hub_source, model_source
+from reir.models.sam_clip import parts as sam_clip
 from reir.models.specification import ModelSpec
 
 TOWER_FOLDER = "tower"
@@ -47,6 +48,8 @@ def model_parts(spec: ModelSpec) -> list[tuple[Source, str]]:
         return [(single, "")] if spec.argument is None else []
     if spec.name in ("rcnn-clip", "rpn-clip"):
         return _detector_clip_parts(spec)
+    if spec.name == "sam-clip":
+        return _sam_clip_parts(spec)
     return []
 
 
@@ -91,6 +94,17 @@ def _detector_clip_parts(spec: ModelSpec) -> list[tuple[Source, str]]:
         raise UsageError(f"{spec.name}: {detector} has no public weights. There are: {', '.join(PUBLISHED)}")
     parts: list[tuple[Source, str]] = [] if "__" in detector else [(detector_source(detector), "")]
     return parts + _tower_parts(argument)
+
+
+def _sam_clip_parts(spec: ModelSpec) -> list[tuple[Source, str]]:
+    argument = Path(spec.argument or sam_clip.DEFAULT_TOWER)
+    whole = (argument / "sam").is_dir() and (argument / "tower").is_dir()
+    parts = [] if whole else _tower_parts(str(argument))
+    for option, default in (("sam", "none" if whole else sam_clip.DEFAULT_SAM), ("captioner", "none")):
+        name = spec.options.get(option, default)
+        if name != "none" and not Path(name).expanduser().is_dir():
+            parts.append((hub_source(name), option))
+    return parts
 
 
 def _tower_parts(name: str) -> list[tuple[Source, str]]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub.constants
 import pytest
 
 from reir.cli.app import run
@@ -40,8 +39,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyHub]:
     """A hub whose ``owlv2-base`` is small, and a machine without weights."""
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_CACHE", "HF_HOME", "TORCH_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)  # read once, at its import
-    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     unpinned = HubSource(REPO, licence="Apache-2.0", model="owlv2-base")
@@ -203,12 +200,32 @@ def test_auto_with_consent_and_no_network_falls_back_and_says_why(
     assert "could not be had: http://127.0.0.1:9 cannot be reached" in done.json["warnings"][0]
 
 
+def test_sam_clip_can_be_carried(reir: Any, hub: TinyHub, tmp_path: Path) -> None:
+    hub.repositories["timm/vit_base_patch32_clip_224.openai"] = {
+        "open_clip_config.json": json.dumps({"model_cfg": TOWER, "preprocess_cfg": {}}).encode(),
+        "open_clip_model.safetensors": bytes(5_000),
+    }
+    for repo, kind in (("facebook/sam-vit-base", "sam"), ("somebody/blip", "blip")):
+        hub.repositories[repo] = {
+            "config.json": json.dumps({"model_type": kind}).encode(),
+            "preprocessor_config.json": b"{}",
+            "model.safetensors": kind.encode() * 1_000,
+        }
+    carried = tmp_path / "carried"
+    assert reir("models", "download", "sam-clip:captioner=somebody/blip", "--to", carried).code == 0
+    assert sorted(path.name for path in carried.iterdir() if path.is_dir()) == ["captioner", "sam", "tower"]
+    asked = len(hub.requests)
+    assert load_model(str(carried), device="cpu").identity.name.startswith(f"sam-clip:{carried}")
+    assert len(hub.requests) == asked
+    assert reir("models", "verify", f"sam-clip:{carried}").code == 0
+
+
 def test_every_published_model_has_a_source_with_size_and_licence() -> None:
     for name in ("owlvit-base-patch32", "owlvit-base-patch16", "owlvit-large-patch14", "owlv2-base", "owlv2-large"):
         (source,) = model_sources(ModelSpec(name))
         assert source.megabytes
         assert source.licence == "Apache-2.0"
-    for name in ("rcnn-clip", "rpn-clip"):
+    for name in ("rcnn-clip", "rpn-clip", "sam-clip"):
         assert len(model_sources(ModelSpec(name))) == 2
         assert all(source.megabytes and source.licence for source in model_sources(ModelSpec(name)))
 
