@@ -13,7 +13,7 @@ from reir.models.hub.cache import MAIN, hub_endpoint, is_offline
 
 T = TypeVar("T")
 
-PATIENCE = 3.0
+PATIENCE = 2.5
 """Seconds after which a hub that has not answered counts as out of reach."""
 
 

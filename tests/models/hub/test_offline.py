@@ -38,14 +38,14 @@ def test_a_server_that_refuses(online: None, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_server_that_never_answers(online: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with silent_server() as address:
         monkeypatch.setenv("HF_ENDPOINT", address)
-        refused("did not answer within 3 seconds|cannot be reached")
+        refused("did not answer within 2.5 seconds|cannot be reached")
 
 
 def test_a_name_that_is_never_resolved(online: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Name resolution knows no time limit of its own."""
     released = threading.Event()
     monkeypatch.setattr(listing, "_request", lambda *_: released.wait(60))
-    refused("did not answer within 3 seconds")
+    refused("did not answer within 2.5 seconds")
     released.set()
 
 
