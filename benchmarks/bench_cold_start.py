@@ -42,7 +42,8 @@ def main() -> None:
     gallery = given.gallery or find_dataset("demo").parent
     with tempfile.TemporaryDirectory() as folder:
         db = str(Path(folder) / "index")
-        subprocess.run([*reir, "index", str(gallery), "--db", db], check=True, stdout=sys.stderr)
+        command = [*reir, "index", str(gallery), "--db", db, "--model", "clare-tiny"]
+        subprocess.run(command, check=True, stdout=sys.stderr)
         bare = ["pass", "import numpy, onnxruntime, faiss, sqlalchemy", "import torch"]
         rows = {f"python -c '{code}'": [sys.executable, "-c", code] for code in bare}
         rows["reir search --help"] = [*reir, "search", "--help"]

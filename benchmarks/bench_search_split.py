@@ -63,7 +63,9 @@ def main() -> None:
             db = Path(folder) / "index"
             command = [sys.executable, "-c", "from reir.cli import main; main()"]
             subprocess.run(
-                [*command, "index", str(find_dataset("demo").parent), "--db", str(db)], check=True, stdout=sys.stderr
+                [*command, "index", str(find_dataset("demo").parent), "--db", str(db), "--model", "clare-tiny"],
+                check=True,
+                stdout=sys.stderr,
             )
         runs = [run(db, given.expression) for _ in range(given.repeats + 1)][1:]
     names = [name for name, _, _ in runs[0]["steps"]]
