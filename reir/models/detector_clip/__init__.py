@@ -14,7 +14,8 @@ def load(spec: ModelSpec, *, device: str = "auto") -> DetectorClip:
 
     The argument is a tower (``ARCH__PRETRAINED`` or a folder of open_clip) or a reir model folder. Options:
     ``detector`` (``ARCH`` or ``ARCH__/PATH/FILE``), ``classes`` (of a file), ``size`` (its shorter side), ``pad``,
-    ``context``, ``top``, ``nms``, ``score``, ``resize``: see ``reir.models.detector_clip.settings.Settings``.
+    ``context``, ``top``, ``nms``, ``score``, ``resize``, ``precision``: see ``Settings`` in
+    ``reir.models.detector_clip.settings``.
 
     Raises:
         UsageError: an unknown option or tower, or a folder that is not a model's.

@@ -45,7 +45,7 @@ class Found:
 class BoxFinder:
     """A detector with its settings. Weights are loaded at the first picture; safe from several threads.
 
-    On a GPU that computes in bfloat16 the backbone does; the heads stay in float32: pooling and decoding need it.
+    Only the backbone computes in the settings' precision: pooling and decoding need float32.
     """
 
     def __init__(self, parts: Parts, *, device: str = "auto") -> None:
@@ -176,9 +176,9 @@ class BoxFinder:
 
         from reir.models.device import working_dtype
 
-        if working_dtype(self._device) == torch.float32:
-            return nullcontext()
-        return torch.autocast(self._device.type, torch.bfloat16)
+        precision = self._parts.settings.precision
+        dtype = getattr(torch, precision) if precision else working_dtype(self._device)
+        return nullcontext() if dtype == torch.float32 else torch.autocast(self._device.type, dtype)
 
     @cached_property
     def _detector(self) -> GeneralizedRCNN:

@@ -88,7 +88,7 @@ def find_parts(spec: ModelSpec, *, device: str) -> Parts:
         return _of_folder(spec, Path(spec.argument).expanduser().resolve(), device)
     kind = cast(Kind, spec.name)
     settings = read_settings(spec, DEFAULTS[kind])
-    tower = ClipTower.load(spec.argument or DEFAULT_TOWER, device=device, resize_mode=settings.resize)
+    tower = _tower(spec.argument or DEFAULT_TOWER, settings, device)
     config, weights, options = _named_detector(spec)
     name = str(ModelSpec(spec.name, tower.name, {**given_options(settings, DEFAULTS[kind]), **options}))
     return Parts(name, kind, settings, config, weights, tower)
@@ -148,7 +148,7 @@ def _of_folder(spec: ModelSpec, folder: Path, device: str) -> Parts:
         detector = _sized(detector, size)
         options["size"] = str(size)
     inside = folder / tower_name
-    tower = ClipTower.load(str(inside) if inside.is_dir() else tower_name, device=device, resize_mode=settings.resize)
+    tower = _tower(str(inside) if inside.is_dir() else tower_name, settings, device)
     return Parts(
         name=str(ModelSpec(spec.name, str(folder), options)),
         kind=cast(Kind, kind),
@@ -159,6 +159,10 @@ def _of_folder(spec: ModelSpec, folder: Path, device: str) -> Parts:
         predictor=predictor,
         predictor_weights=folder / predictor["weights"] if predictor else None,
     )
+
+
+def _tower(name: str, settings: Settings, device: str) -> ClipTower:
+    return ClipTower.load(name, device=device, resize_mode=settings.resize, precision=settings.precision)
 
 
 def _sized(config: DetectorConfig, size: int) -> DetectorConfig:

@@ -24,6 +24,8 @@ class Settings:
         nms: a box goes when it overlaps a better one by more than this IoU, whatever their classes.
         score: objectness below which a box goes.
         resize: how a crop becomes the tower's size; see ``reir.models.towers.RESIZE_MODES``.
+        precision: what backbone and image tower compute in, one of ``PRECISIONS``. None: bfloat16 on a GPU that has
+            it, else float32.
     """
 
     pad: float
@@ -32,10 +34,11 @@ class Settings:
     nms: float
     score: float
     resize: str
+    precision: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as a JSON object."""
-        return asdict(self)
+        """The fields that are set, as a JSON object."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 DEFAULTS: Mapping[Kind, Settings] = {
@@ -44,7 +47,8 @@ DEFAULTS: Mapping[Kind, Settings] = {
     # 0.7 is torchvision's own among proposals of one level of its pyramid.
     "rpn-clip": Settings(pad=0.0, context=0.0, top=30, nms=0.7, score=0.0, resize="squash"),
 }
-OPTIONS = ("classes", "context", "detector", "nms", "pad", "resize", "score", "size", "top")
+PRECISIONS = ("float32", "bfloat16")
+OPTIONS = ("classes", "context", "detector", "nms", "pad", "precision", "resize", "score", "size", "top")
 """Names of the options; ``classes``, ``detector`` and ``size`` belong to the detector."""
 
 
@@ -58,6 +62,9 @@ def read_settings(spec: ModelSpec, defaults: Settings) -> Settings:
     resize = spec.options.get("resize", defaults.resize)
     if resize not in RESIZE_MODES:
         raise UsageError(f"{spec.name}: resize must be one of {', '.join(RESIZE_MODES)}, got {resize!r}")
+    precision = spec.options.get("precision", defaults.precision)
+    if precision not in (None, *PRECISIONS):
+        raise UsageError(f"{spec.name}: precision must be {' or '.join(PRECISIONS)}, got {precision!r}")
     return Settings(
         pad=spec.number("pad", defaults.pad, low=0, high=2),
         context=spec.number("context", defaults.context, low=0, high=1),
@@ -65,6 +72,7 @@ def read_settings(spec: ModelSpec, defaults: Settings) -> Settings:
         nms=spec.number("nms", defaults.nms, low=0, high=1),
         score=spec.number("score", defaults.score, low=0, high=1),
         resize=resize,
+        precision=precision,
     )
 
 

@@ -29,31 +29,35 @@ class ClipTower:
     """Any model of open_clip: CLIP, EVA-CLIP, SigLIP and their like. Safe from several threads.
 
     Made by ``load``, which reads no weights. The image tower is loaded by the first crop, the text tower by the first
-    text; one of CLIP's own kind needs neither torch nor open_clip. The image tower computes in bfloat16 on a GPU.
+    text; one of CLIP's own kind needs neither torch nor open_clip, and all of them compute in float32.
 
     Crops are squashed to the tower's size by default: the paper on detectors and CLIP resizes its crops to 224x224
     (section 3.2), and a crop shows one object, so that cutting out its middle (``shortest``, what CLIP was trained
     with) would lose the head or the feet of everything tall.
     """
 
-    def __init__(self, source: TowerSource, *, device: str = "auto") -> None:
+    def __init__(self, source: TowerSource, *, device: str = "auto", precision: str | None = None) -> None:
         self.source = source
+        self._precision = precision
         self._device_name = device
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, name: str, *, device: str = "auto", resize_mode: str = "squash") -> ClipTower:
+    def load(
+        cls, name: str, *, device: str = "auto", resize_mode: str = "squash", precision: str | None = None
+    ) -> ClipTower:
         """The tower ``ARCH__PRETRAINED`` (``ViT-B-16-SigLIP__webli``), ``ARCH__/PATH/FILE`` or of a local folder.
 
         A folder holds ``open_clip_config.json``, weights, and the tokenizer's files unless that is CLIP's own. OpenAI's
         activation is used where open_clip's record of the weights asks for it; weights from a file are named with an
-        architecture that has it (``ViT-B-32-quickgelu``).
+        architecture that has it (``ViT-B-32-quickgelu``). The image tower computes in ``precision``, ``float32`` or
+        ``bfloat16``; by default bfloat16 on a GPU that has it. It is not part of the digest.
 
         Raises:
             UsageError: an unknown architecture or weights name, or a folder or file that is none.
             WeightsMissingError: published weights that are not on this machine; the message says how to get them.
         """
-        return cls(TowerSource.find(name, resize_mode=resize_mode), device=device)
+        return cls(TowerSource.find(name, resize_mode=resize_mode), device=device, precision=precision)
 
     @property
     def name(self) -> str:
@@ -153,8 +157,9 @@ class ClipTower:
         from reir.models.device import resolve_device, working_dtype
 
         device = resolve_device(self._device_name)
+        dtype = getattr(torch, self._precision) if self._precision else working_dtype(device)
         visual: torch.nn.Module = build_network(self.source).visual
-        return visual.to(device, working_dtype(device)).to(memory_format=torch.channels_last)
+        return visual.to(device, dtype).to(memory_format=torch.channels_last)
 
     @cached_property
     def _light_text(self) -> ClipText | None:

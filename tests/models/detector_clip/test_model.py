@@ -135,6 +135,17 @@ def test_context_mixes_in_the_whole_picture(rcnn, pictures):
         np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+def test_half_the_bits_find_nearly_the_same(rcnn, pictures):
+    boxes = np.array([[10, 10, 60, 90], [100, 20, 180, 140]], dtype=np.float32)
+    full, half = (load_model(f"rcnn-clip:{rcnn},precision={name}", device="cpu") for name in ("float32", "bfloat16"))
+    cosines = (full.encode_boxes(pictures[0], boxes) * half.encode_boxes(pictures[0], boxes)).sum(axis=1)
+    assert (cosines > 0.999).all()
+    assert (cosines < 1 - 1e-7).any()
+    (one,), (other,) = full.extract(pictures[:1]), half.extract(pictures[:1])
+    assert (iou_matrix(one.boxes[:5], other.boxes).max(axis=1) > 0.9).all()
+    assert not np.array_equal(one.boxes, other.boxes)
+
+
 def test_padding_is_a_larger_crop(rcnn, pictures):
     box = np.array([[60, 50, 100, 90]], dtype=np.float32)
     padded = load_model(f"rcnn-clip:{rcnn},pad=0.25", device="cpu").encode_boxes(pictures[0], box)
@@ -235,7 +246,10 @@ def test_equal_models_have_equal_names_and_fingerprints(rcnn, tmp_path):
 
 @pytest.mark.parametrize(
     "option",
-    ["pad=0.1", "context=0.1", "top=10", "nms=0.4", "score=0.1", "resize=shortest", "size=160"],
+    [
+        *("pad=0.1", "context=0.1", "top=10", "nms=0.4", "score=0.1", "resize=shortest", "size=160"),
+        *("precision=bfloat16", "precision=float32"),
+    ],
 )
 def test_every_setting_is_in_the_name_and_the_fingerprint(rcnn, option):
     plain, changed = (load_model(name).identity for name in (f"rcnn-clip:{rcnn}", f"rcnn-clip:{rcnn},{option}"))
@@ -268,6 +282,7 @@ def test_settings_of_a_folder_are_its_defaults(tmp_path):
     [
         ("pad=-1", "pad must be a number from 0 to 2"),
         ("top=2.5", "top must be a whole number"),
+        ("precision=half", "precision must be float32 or bfloat16"),
         ("resize=stretch", "resize must be one of squash, shortest, longest"),
         ("colour=red", "no option 'colour'; it has: classes, context, detector"),
         ("size=10", "size must be a number from 64"),
