@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from reir.models.hub import is_here
-from reir.models.parts import model_sources
 from reir.models.specification import ModelSpec
 
 PREFERRED = "owlv2-base"
@@ -14,4 +12,7 @@ FALLBACK = "clare-tiny"
 
 def auto_name() -> str:
     """``owlv2-base`` if its weights are on this machine, else ``clare-tiny``. No network, no question."""
+    from reir.models.hub import is_here
+    from reir.models.parts import model_sources
+
     return PREFERRED if all(map(is_here, model_sources(ModelSpec(PREFERRED)))) else FALLBACK

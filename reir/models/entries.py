@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from reir.models.parts import model_sources
 from reir.models.registry import ModelEntry, register
-from reir.models.specification import ModelSpec
 
 CLARE_PAPER = "Referring Expression Instance Retrieval and A Strong End-to-End Baseline (ACM MM 2025)"
 OWLVIT_PAPER = "Simple Open-Vocabulary Object Detection with Vision Transformers (ECCV 2022), arXiv 2205.06230"
@@ -45,65 +43,65 @@ register(
 )
 
 
-def _published(name: str, summary: str, *, loader: str, paper: str, transforms: str, pace: str | None = None) -> None:
-    sources = tuple(model_sources(ModelSpec(name)))
-    licences = list(dict.fromkeys(source.licence for source in sources if source.licence))
-    sizes = [source.megabytes for source in sources]
+for _name, _tower, _side, _megabytes in (
+    ("owlvit-base-patch32", "ViT-B/32", 768, 614.7),
+    ("owlvit-base-patch16", "ViT-B/16", 768, 612.9),
+    ("owlvit-large-patch14", "ViT-L/14", 840, 1737.3),
+):
     register(
         ModelEntry(
-            name=name,
-            summary=summary,
+            name=_name,
+            summary=f"OWL-ViT ({_tower}), an open-vocabulary detector, for photos",
             source="hub",
-            loader=loader,
-            licence=", ".join(licences),
-            paper=paper,
+            loader="reir.models.owl:load",
+            licence="Apache-2.0",
+            paper=OWLVIT_PAPER,
             world=_PHOTOS,
-            transforms=transforms,
-            sources=sources,
-            megabytes=round(sum(size for size in sizes if size is not None), 1),
-            pace=pace,
+            transforms=f"resized to {_side}x{_side} without regard to shape; {_CLIP_PIXELS}",
+            megabytes=_megabytes,
         )
     )
-
-
-for _name, _tower, _side in (
-    ("owlvit-base-patch32", "ViT-B/32", 768),
-    ("owlvit-base-patch16", "ViT-B/16", 768),
-    ("owlvit-large-patch14", "ViT-L/14", 840),
+for _name, _tower, _side, _megabytes in (
+    ("owlv2-base", "ViT-B/16", 960, 621.5),
+    ("owlv2-large", "ViT-L/14", 1008, 1752.1),
 ):
-    _published(
-        _name,
-        f"OWL-ViT ({_tower}), an open-vocabulary detector, for photos",
-        loader="reir.models.owl:load",
-        paper=OWLVIT_PAPER,
-        transforms=f"resized to {_side}x{_side} without regard to shape; {_CLIP_PIXELS}",
+    register(
+        ModelEntry(
+            name=_name,
+            summary=f"OWLv2 ({_tower}, ensemble), an open-vocabulary detector with objectness, for photos",
+            source="hub",
+            loader="reir.models.owl:load",
+            licence="Apache-2.0",
+            paper=OWLV2_PAPER,
+            world=_PHOTOS,
+            transforms=f"padded to a square at the bottom and right, resized to {_side}x{_side}; {_CLIP_PIXELS}",
+            megabytes=_megabytes,
+        )
     )
-for _name, _tower, _side in (("owlv2-base", "ViT-B/16", 960), ("owlv2-large", "ViT-L/14", 1008)):
-    _published(
-        _name,
-        f"OWLv2 ({_tower}, ensemble), an open-vocabulary detector with objectness, for photos",
-        loader="reir.models.owl:load",
-        paper=OWLV2_PAPER,
-        transforms=f"padded to a square at the bottom and right, resized to {_side}x{_side}; {_CLIP_PIXELS}",
+for _name, _boxes in (("rcnn-clip", "Faster R-CNN's boxes"), ("rpn-clip", "region proposals with objectness")):
+    register(
+        ModelEntry(
+            name=_name,
+            summary=f"{_boxes}, crops embedded by a tower of open_clip: {_name}:TOWER",
+            source="hub",
+            loader="reir.models.detector_clip:load",
+            licence="BSD-3-Clause, MIT",
+            paper=BRIDGING_PAPER,
+            world=_PHOTOS,
+            transforms="detector: shorter side 480; crops: the tower's own",
+            megabytes=772.6,
+        )
     )
-_published(
-    "rcnn-clip",
-    "Faster R-CNN's boxes, crops embedded by a tower of open_clip: rcnn-clip:TOWER",
-    loader="reir.models.detector_clip:load",
-    paper=BRIDGING_PAPER,
-    transforms="detector: shorter side 480; crops: the tower's own",
-)
-_published(
-    "rpn-clip",
-    "region proposals with objectness, crops embedded by a tower of open_clip: rpn-clip:TOWER",
-    loader="reir.models.detector_clip:load",
-    paper=BRIDGING_PAPER,
-    transforms="detector: shorter side 480; crops: the tower's own",
-)
-_published(
-    "sam-clip",
-    "SAM's masks, crops embedded by a tower of open_clip, captions on request: sam-clip:TOWER",
-    loader="reir.models.sam_clip:load",
-    paper=TAS_PAPER,
-    transforms="SAM: longer side 1024; crops: the tower's own",
+register(
+    ModelEntry(
+        name="sam-clip",
+        summary="SAM's masks, crops embedded by a tower of open_clip, captions on request: sam-clip:TOWER",
+        source="hub",
+        loader="reir.models.sam_clip:load",
+        licence="Apache-2.0, MIT",
+        paper=TAS_PAPER,
+        world=_PHOTOS,
+        transforms="SAM: longer side 1024; crops: the tower's own",
+        megabytes=980.1,
+    )
 )

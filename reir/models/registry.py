@@ -6,14 +6,16 @@ import difflib
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from reir.errors import UnknownModelError, UsageError
 from reir.models.auto import auto_name
-from reir.models.hub import HubSource, Source
 from reir.models.recognise import recognise_folder
 from reir.models.specification import ModelSpec
 from reir.protocols import Model
+
+if TYPE_CHECKING:
+    from reir.models.hub import Source
 
 Kind = Literal["package", "folder", "hub"]
 
@@ -34,15 +36,22 @@ class ModelEntry:
     """What it can be asked about."""
     transforms: str
     """What is done to a picture before the network sees it."""
-    sources: tuple[Source, ...] = ()
-    """Where its weights come from, with pinned revisions and hashes, as far as its name alone says."""
     megabytes: float | None = None
     pace: str | None = None
     """Images a second, and where that was measured."""
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where its weights come from, with pinned revisions and hashes, as far as its name alone says."""
+        from reir.models.parts import model_sources
+
+        return tuple(model_sources(ModelSpec(self.name)))
+
+    @property
     def repositories(self) -> tuple[str, ...]:
         """The hub repositories among its sources."""
+        from reir.models.hub import HubSource
+
         return tuple(source.repo for source in self.sources if isinstance(source, HubSource))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from reir.cli.app import run
-from reir.models import ModelSpec, load_model, model_sources
+from reir.models import load_model
 from reir.models.hub import HubSource
 from reir.models.hub import sources as known_sources
 from tests.cli.conftest import Done
@@ -218,16 +218,6 @@ def test_sam_clip_can_be_carried(reir: Any, hub: TinyHub, tmp_path: Path) -> Non
     assert load_model(str(carried), device="cpu").identity.name.startswith(f"sam-clip:{carried}")
     assert len(hub.requests) == asked
     assert reir("models", "verify", f"sam-clip:{carried}").code == 0
-
-
-def test_every_published_model_has_a_source_with_size_and_licence() -> None:
-    for name in ("owlvit-base-patch32", "owlvit-base-patch16", "owlvit-large-patch14", "owlv2-base", "owlv2-large"):
-        (source,) = model_sources(ModelSpec(name))
-        assert source.megabytes
-        assert source.licence == "Apache-2.0"
-    for name in ("rcnn-clip", "rpn-clip", "sam-clip"):
-        assert len(model_sources(ModelSpec(name))) == 2
-        assert all(source.megabytes and source.licence for source in model_sources(ModelSpec(name)))
 
 
 def test_a_model_of_several_parts_can_be_carried(

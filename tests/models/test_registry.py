@@ -38,6 +38,14 @@ def test_a_loader_can_be_imported(entry: Any) -> None:
     assert callable(getattr(import_module(module), function))
 
 
+@pytest.mark.parametrize("entry", list_models(), ids=lambda entry: entry.name)
+def test_a_record_says_of_the_whole_what_its_sources_say_of_the_parts(entry: Any) -> None:
+    assert (entry.source == "hub") == bool(entry.sources)
+    if entry.source == "hub":
+        assert entry.megabytes == round(sum(source.megabytes for source in entry.sources), 1)
+        assert set(entry.licence.split(", ")) == {source.licence for source in entry.sources}
+
+
 def test_an_unknown_name_is_told_its_neighbours() -> None:
     with pytest.raises(UnknownModelError, match="owlv2-base"):
         load_model("owl2-base")

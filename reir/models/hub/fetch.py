@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from filelock import FileLock
-
 from reir.errors import WeightsMissingError
 from reir.models.hub.cache import cached_snapshot, hub_cache, hub_endpoint, repository_cache
 from reir.models.hub.find import expected_hashes, mend_missing, pinned_revision
@@ -160,6 +158,8 @@ def _is_whole(path: Path, file: RemoteFile, digest: Callable[[Path], str] = comp
 
 def _from_hub(repo: str, commit: str, file: RemoteFile, to: Path | None) -> Path:
     """The file, now in a folder or in the hub's cache, laid out there as the hub's own library does."""
+    from filelock import FileLock
+
     if to is not None:
         target = to / file.name
         _stream(repo, commit, file, target)
