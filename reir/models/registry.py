@@ -104,7 +104,7 @@ def model_spec(name: str) -> ModelSpec:
         folder = Path(spec.argument).expanduser()
         if folder.is_dir():
             return ModelSpec(spec.name, str(folder.resolve()), spec.options)
-        if folder.name != spec.argument:
+        if folder.name != spec.argument and "__" not in spec.argument:  # a tower may be ARCH__/PATH/FILE
             raise UsageError(f"there is no folder {folder}")
     return spec
 

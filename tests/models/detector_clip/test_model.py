@@ -309,6 +309,19 @@ def test_wrong_detectors_are_refused(tmp_path, options, said):
         load_model(f"rpn-clip:{tower},{options}")
 
 
+def test_a_tower_may_be_a_file_of_weights(tmp_path, monkeypatch):
+    weights = save_tiny_detector(tmp_path / "detector.safetensors")
+    (tmp_path / "tower.safetensors").write_bytes(b"weights")
+    monkeypatch.chdir(tmp_path)
+    options = f"detector=fasterrcnn_small__{weights.name},classes={CLASSES}"
+    identity = load_model(f"rcnn-clip:ViT-B-32__./tower.safetensors,{options}").identity
+    assert f"ViT-B-32__{tmp_path}/tower.safetensors" in identity.name
+    assert f"detector=fasterrcnn_small__{weights}" in identity.name
+    assert identity.dimension == 512
+    monkeypatch.chdir("/")
+    assert load_model(identity.name).identity == identity
+
+
 def test_wrong_folders_are_refused(tmp_path, rcnn):
     with pytest.raises(UsageError, match=f"Name it so: rcnn-clip:{rcnn}"):
         load_model(f"rpn-clip:{rcnn}")
