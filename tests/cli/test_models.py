@@ -23,7 +23,7 @@ REPO = "google/owlv2-base-patch16-ensemble"
 FILES = {
     "config.json": json.dumps({"model_type": "owlv2"}).encode(),
     "preprocessor_config.json": b"{}",
-    "vocab.json": b"{}",
+    "vocab.json": b'{"a": 1}',
     "merges.txt": b"#version: 0.2",
     "model.safetensors": bytes(range(256)) * 4_000,
 }
@@ -247,3 +247,37 @@ def test_a_model_of_several_parts_can_be_carried(
     assert (checked.code, checked.out.count("whole")) == (0, 4), checked.out
     (carried / name).write_bytes(detector[::-1])
     assert reir("models", "verify", f"rcnn-clip:{carried}").code == 1
+
+
+@pytest.mark.parametrize("named", [["--model", "owlv2-base"], ["--model", "auto"], []])
+def test_an_index_fetches_its_model_with_consent_and_keeps_it(
+    reir: Any, hub: TinyHub, tmp_path: Path, named: list[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    done = reir("index", tmp_path / "photos", *named, "--yes", "--json")
+    assert done.code == 0
+    assert (done.json["model"], done.json["warnings"]) == ("owlv2-base", [])
+    asked = len(hub.requests)
+    assert reir("index", tmp_path / "photos", "--model", "auto", "--json").json["model"] == "owlv2-base"
+    assert load_model("auto", device="cpu").identity.name == "owlv2-base"
+    assert len(hub.requests) == asked
+
+
+def test_an_index_keeps_its_model_when_a_better_one_arrives(reir: Any, hub: TinyHub, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    assert reir("index", tmp_path / "photos", "--json").json["model"] == "clare-tiny"
+    assert reir("models", "download", "owlv2-base").code == 0
+    assert reir("index", tmp_path / "photos", "--model", "auto", "--json").json["model"] == "clare-tiny"
+    anew = ("index", tmp_path / "photos", "--model", "auto", "--rebuild", "--json")
+    assert reir(*anew).json["model"] == "owlv2-base"
+
+
+def test_damaged_weights_are_refused_by_the_name_of_the_file(reir: Any, hub: TinyHub, tmp_path: Path) -> None:
+    folder = Path(reir("models", "download", "owlv2-base").out.strip())
+    (folder / "vocab.json").write_bytes(b"[]")
+    (tmp_path / "photos").mkdir()
+    refused = reir("index", tmp_path / "photos", "--model", "owlv2-base")
+    assert refused.code == 1
+    assert f"{folder / 'vocab.json'} is damaged" in refused.err
+    assert reir("index", tmp_path / "photos", "--model", "owlv2-base", "--yes").code == 0
+    assert (folder / "vocab.json").read_bytes() == FILES["vocab.json"]
