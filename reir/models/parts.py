@@ -62,13 +62,14 @@ def tower_sources(name: str) -> list[Source]:
     if name in _KNOWN_TOWERS:
         return [hub_source(_KNOWN_TOWERS[name])]
     from reir.models.towers.openclip_registry import architecture_config, pretrained_config
+    from reir.models.towers.source import published_file
 
     architecture, _, tag = name.partition("__")
     if "/" in tag or Path(tag).suffix:
         sources: list[Source] = []
     else:
         record = pretrained_config(architecture, tag)
-        sources = [_hub_tower(record["hf_hub"]) if record.get("hf_hub") else _url_tower(record["url"])]
+        sources = [_hub_tower(record["hf_hub"]) if record.get("hf_hub") else published_file(str(record["url"]))]
     text = architecture_config(architecture)["text_cfg"]
     have = {source.repo for source in sources if isinstance(source, HubSource)}
     for repo in {text.get("hf_tokenizer_name"), text.get("hf_model_name")} - {None} - have:
@@ -115,11 +116,3 @@ def _hub_tower(place: str) -> HubSource:
     repo, _, file = place.rpartition("/")
     known = hub_source(repo)
     return HubSource(repo, files=("open_clip_config.json", file)) if file and known.files is None else known
-
-
-def _url_tower(url: str) -> FileSource:
-    """OpenAI writes the whole hash into the address, open_clip its start into the file's name."""
-    name = url.rpartition("/")[2]
-    if "openaipublic" in url:
-        return FileSource(url, "clip", url.split("/")[-2], licence="MIT")
-    return FileSource(url, "clip", name.rpartition(".")[0].rpartition("-")[2] if "mlfoundations" in url else "")
