@@ -1,4 +1,4 @@
-"""CLIP's text tower in numpy: a query is a few matrix products, and importing torch and open_clip takes ten seconds."""
+"""The text half of a tower that is CLIP's own, read from open_clip's weights without open_clip or torch."""
 
 from __future__ import annotations
 
@@ -7,27 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+from reir.models.clip_text import Affine, ClipTextNetwork, TextLayer
 from reir.models.towers.clip_words import VOCABULARY_SIZE, ClipWords
 from reir.models.towers.source import TowerSource
 from reir.types import FloatArray
 
-ROWS = 64
-"""Texts that go through the tower together."""
 _PLAIN = frozenset({"context_length", "vocab_size", "width", "heads", "layers", "mlp_ratio"})
 """Settings of a text tower that is CLIP's own but for its size: any other asks for open_clip."""
-_EPSILON = np.float32(1e-5)
 
 
 class ClipText:
-    """The text half of a CLIP or EVA-CLIP: the numbers of ``open_clip.CLIP.encode_text``, to float32's rounding.
+    """The text half of a CLIP or EVA-CLIP: the numbers of ``open_clip.CLIP.encode_text``, to float32's rounding."""
 
-    Its attention looks only back, so texts are padded to the longest of them, not to the context length.
-    """
-
-    def __init__(self, weights: Mapping[str, FloatArray], *, heads: int, layers: int, quick_gelu: bool) -> None:
-        self._weights = weights
-        self._heads, self._layers, self._quick_gelu = heads, layers, quick_gelu
-        self.words = ClipWords(len(weights["positional_embedding"]))
+    def __init__(self, network: ClipTextNetwork, words: ClipWords) -> None:
+        self._network = network
+        self.words = words
 
     @classmethod
     def load(cls, source: TowerSource) -> ClipText | None:
@@ -37,62 +31,42 @@ class ClipText:
         plain = set(text) <= _PLAIN and source.vocabulary is None and text.get("vocab_size") == VOCABULARY_SIZE
         if not plain or "multimodal_cfg" in config or source.weights.suffix != ".safetensors":
             return None
-        layers, heads = int(text.get("layers", 12)), int(text.get("heads", 8))
+        layers = int(text.get("layers", 12))
         weights = _read(source.weights, layers)
         shape = (source.context_length, int(text.get("width", 512)))
         if weights is None or weights["positional_embedding"].shape != shape:
             return None
-        quick = source.quick_gelu or bool(config.get("quick_gelu", False))
-        return cls(weights, heads=heads, layers=layers, quick_gelu=quick)
+        network = ClipTextNetwork(
+            tokens=weights["token_embedding.weight"],
+            positions=weights["positional_embedding"],
+            layers=[_layer(weights, f"transformer.resblocks.{layer}") for layer in range(layers)],
+            norm=_affine(weights, "ln_final."),
+            projection=weights["text_projection"],
+            heads=int(text.get("heads", 8)),
+            quick_gelu=source.quick_gelu or bool(config.get("quick_gelu", False)),
+        )
+        return cls(network, ClipWords(source.context_length))
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
-        """The unit embeddings (Q, E) float32 of texts; Q at least 1."""
-        return np.concatenate([self._embed(texts[start : start + ROWS]) for start in range(0, len(texts), ROWS)])
-
-    def _embed(self, texts: Sequence[str]) -> FloatArray:
-        weights = self._weights
-        ids = self.words.encode(texts)  # (Q, T)
-        x = weights["token_embedding.weight"][ids] + weights["positional_embedding"][: ids.shape[1]]  # (Q, T, W)
-        for layer in range(self._layers):
-            name = f"transformer.resblocks.{layer}"
-            x = x + self._attend(self._normalise(x, f"{name}.ln_1"), f"{name}.attn")
-            hidden = self._activate(self._linear(self._normalise(x, f"{name}.ln_2"), f"{name}.mlp.c_fc."))
-            x = x + self._linear(hidden, f"{name}.mlp.c_proj.")
-        # The end mark has the highest number.
-        last = x[np.arange(len(ids)), ids.argmax(axis=1)]
-        rows = self._normalise(last, "ln_final") @ weights["text_projection"]
+        """The unit embeddings (Q, E) float32 of texts."""
+        rows = self._network.embed(self.words.encode(texts))
         unit: FloatArray = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), np.float32(1e-12))
         return unit.astype(np.float32, copy=False)
 
-    def _attend(self, x: FloatArray, name: str) -> FloatArray:
-        count, tokens, width = x.shape
-        mixed = self._linear(x, f"{name}.in_proj_").reshape(count, tokens, 3, self._heads, width // self._heads)
-        queries, keys, values = mixed.transpose(2, 0, 3, 1, 4)  # each (Q, H, T, W / H)
-        scores = (queries @ keys.swapaxes(-1, -2)) * np.float32((width // self._heads) ** -0.5)  # (Q, H, T, T)
-        scores = np.where(np.tri(tokens, dtype=bool), scores, np.float32(-np.inf))
-        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        looked = (scores / scores.sum(axis=-1, keepdims=True)) @ values
-        return self._linear(looked.swapaxes(1, 2).reshape(x.shape), f"{name}.out_proj.")
 
-    def _activate(self, x: FloatArray) -> FloatArray:
-        if self._quick_gelu:
-            # The exponent is bounded where float32 would overflow.
-            gate: FloatArray = x / (1 + np.exp(np.minimum(np.float32(-1.702) * x, np.float32(80))))
-            return gate
-        from scipy.special import erf
+def _layer(weights: Mapping[str, FloatArray], name: str) -> TextLayer:
+    return TextLayer(
+        norm_before_attention=_affine(weights, f"{name}.ln_1."),
+        queries_keys_values=_affine(weights, f"{name}.attn.in_proj_"),
+        attended=_affine(weights, f"{name}.attn.out_proj."),
+        norm_before_perceptron=_affine(weights, f"{name}.ln_2."),
+        widen=_affine(weights, f"{name}.mlp.c_fc."),
+        narrow=_affine(weights, f"{name}.mlp.c_proj."),
+    )
 
-        smooth: FloatArray = x * (1 + erf(x * np.float32(2**-0.5))) * np.float32(0.5)
-        return smooth
 
-    def _linear(self, x: FloatArray, name: str) -> FloatArray:
-        product: FloatArray = x @ self._weights[f"{name}weight"].T + self._weights[f"{name}bias"]
-        return product
-
-    def _normalise(self, x: FloatArray, name: str) -> FloatArray:
-        centred = x - x.mean(axis=-1, keepdims=True)
-        variance = (centred * centred).mean(axis=-1, keepdims=True)
-        normal: FloatArray = centred / np.sqrt(variance + _EPSILON)
-        return normal * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+def _affine(weights: Mapping[str, FloatArray], name: str) -> Affine:
+    return Affine(weights[f"{name}weight"], weights[f"{name}bias"])
 
 
 def _read(path: Path, layers: int) -> dict[str, FloatArray] | None:
