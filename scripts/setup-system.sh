@@ -8,6 +8,7 @@
 #   font      fonts-noto-color-emoji        the glyphs of the emoji scenes (not needed to search or to run the demo)
 #   chromium  chromium                      tests of the page in a real browser
 #   postgres  postgresql (server binaries)  tests of the image table on PostgreSQL
+#   wordnet   wordnet-base                  tests of synonyms (not needed to search)
 #   wrk       wrk                           load for benchmarks/bench_serve.py; only when named
 #
 # What is there already is left alone. Without apt-get or without root (or a sudo that asks nothing), nothing is
@@ -20,6 +21,7 @@ present() {
         font) [ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf ] ;;
         chromium) command -v chromium >/dev/null ;;
         postgres) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
+        wordnet) [ -e /usr/share/wordnet/index.noun ] ;;
         wrk) command -v wrk >/dev/null ;;
     esac
 }
@@ -30,12 +32,13 @@ package_of() {
         font) echo fonts-noto-color-emoji ;;
         chromium) echo chromium ;;
         postgres) echo postgresql ;;
+        wordnet) echo wordnet-base ;;
         wrk) echo wrk ;;
-        *) echo "setup-system.sh: no part named '$1' (there are: venv font chromium postgres wrk)" >&2; exit 2 ;;
+        *) echo "setup-system.sh: no part named '$1' (there are: venv font chromium postgres wordnet wrk)" >&2; exit 2 ;;
     esac
 }
 
-[ $# -gt 0 ] || set -- venv font chromium postgres
+[ $# -gt 0 ] || set -- venv font chromium postgres wordnet
 packages=()
 for part in "$@"; do
     package=$(package_of "$part")
