@@ -130,8 +130,9 @@ def check_remote(repo: str, path: Path, file: RemoteFile, expected: str | None) 
 
 
 def remove_file(path: Path) -> None:
-    """Remove a damaged file: of a link into the hub's cache both the link and what it leads to."""
-    path.resolve().unlink(missing_ok=True)
+    """Remove a damaged file: of a link into the hub's cache also what it leads to; another's file stays."""
+    if path.resolve().is_relative_to(hub_cache().resolve()):
+        path.resolve().unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 
@@ -170,13 +171,13 @@ def _from_hub(repo: str, commit: str, file: RemoteFile, to: Path | None) -> Path
     blob = storage / "blobs" / content
     lock = hub_cache() / ".locks" / storage.name / f"{content}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
+    target = storage / "snapshots" / commit / file.name
     with FileLock(lock):
         if not (blob.is_file() and _is_whole(blob, file)):
             _stream(repo, commit, file, blob)
-    target = storage / "snapshots" / commit / file.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    target.symlink_to(os.path.relpath(blob, target.parent))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.symlink_to(os.path.relpath(blob, target.parent))
     return target
 
 

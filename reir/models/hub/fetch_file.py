@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from reir.errors import WeightsMissingError
 from reir.models.hub.cache import is_offline
-from reir.models.hub.hashes import compute_sha256, sha256_of
+from reir.models.hub.hashes import compute_sha256
 from reir.models.hub.listing import PATIENCE, HubUnreachableError, within
 from reir.models.hub.sources import FileSource
 from reir.models.hub.stream import DownloadBrokenError, stream_file
@@ -58,14 +59,14 @@ def plan_file(source: FileSource, *, to: Path | None = None) -> FileDownload:
 
 
 def is_whole(source: FileSource, path: Path) -> bool:
-    """Whether a path holds the file, by the published start of its hash."""
-    return path.is_file() and sha256_of(path).startswith(source.sha256)
+    """Whether a path holds the file, by the published start of its hash; the file is read again."""
+    return path.is_file() and compute_sha256(path).startswith(source.sha256)
 
 
 def mend_missing_file(source: FileSource) -> str:
     """What to do where the file is not here, with a network and without."""
     return (
-        f"Fetch it with: curl -fL --create-dirs -o {source.path} {source.url}\n"
+        f"Fetch it with: curl -fL --create-dirs -o {shlex.quote(str(source.path))} {source.url}\n"
         f"Without a network: run that where there is one, and copy the file to {source.path} here"
     )
 
@@ -81,7 +82,10 @@ def _remote_size(source: FileSource) -> int:
     if is_offline():
         raise HubUnreachableError("HF_HUB_OFFLINE forbids the network")
     try:
-        answer = within(PATIENCE, lambda: httpx.head(source.url, timeout=PATIENCE, follow_redirects=True))
+        headers = {"Accept-Encoding": "identity"}  # for the size of the file itself
+        answer = within(
+            PATIENCE, lambda: httpx.head(source.url, headers=headers, timeout=PATIENCE, follow_redirects=True)
+        )
     except TimeoutError:
         raise HubUnreachableError(f"{host} did not answer within {PATIENCE:g} seconds") from None
     except httpx.HTTPError as error:

@@ -27,28 +27,35 @@ def stream_file(url: str, part: Path, *, size: int, headers: Mapping[str, str] |
     """Bring ``part`` to ``size`` bytes of a file, beginning behind what is there already.
 
     Raises:
-        DownloadBrokenError: the connection broke again and again, or the server refuses.
+        DownloadBrokenError: the connection broke again and again, or the server refuses, or sends another file.
     """
     import httpx
 
     part.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
     with _bar(url.rpartition("/")[2], size) as tell:
-        while (have := part.stat().st_size if part.is_file() else 0) < size:
+        while (have := _length(part)) < size:
             try:
-                _continue(url, part, have, dict(headers or {}), tell)
+                _continue(url, part, have, size, dict(headers or {}), tell)
+                cause = "the server ends before the file does"
             except httpx.HTTPStatusError as error:
                 raise DownloadBrokenError(f"the server answers {error.response.status_code}") from error
             except httpx.TransportError as error:
-                failures = 0 if part.is_file() and part.stat().st_size > have else failures + 1
-                if failures >= ATTEMPTS:
-                    raise DownloadBrokenError(str(error) or type(error).__name__) from error
+                cause = str(error) or type(error).__name__
+            failures = 0 if _length(part) > have else failures + 1
+            if failures >= ATTEMPTS:
+                raise DownloadBrokenError(cause)
+            if _length(part) < size:
                 time.sleep(_PAUSE)
+    if _length(part) > size:
+        part.unlink()
+        raise DownloadBrokenError(f"the server sends more than {size:,} bytes")
 
 
-def _continue(url: str, part: Path, have: int, headers: dict[str, str], tell: Callable[[int], None]) -> None:
+def _continue(url: str, part: Path, have: int, size: int, headers: dict[str, str], tell: Callable[[int], None]) -> None:
     import httpx
 
+    headers["Accept-Encoding"] = "identity"  # sizes and ranges are those of the file itself
     if have:
         headers["Range"] = f"bytes={have}-"
     with httpx.stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=True) as answer:
@@ -59,6 +66,14 @@ def _continue(url: str, part: Path, have: int, headers: dict[str, str], tell: Ca
             for block in answer.iter_bytes(_BLOCK):
                 file.write(block)
                 tell(file.tell())
+                if file.tell() > size:
+                    return
+    if whole and _length(part) < size:
+        part.unlink()  # another file, of which nothing may be left to go on with
+
+
+def _length(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
 
 
 @contextmanager

@@ -29,6 +29,10 @@ class TinyHub:
     """Bytes after which the connection breaks, once, by file name."""
     down_after_cut: bool = False
     """Whether every connection for a file breaks at once after that."""
+    instead: dict[str, bytes] = field(default_factory=dict)
+    """What is sent, whole and whatever the range, in place of a file; the listing still states the file."""
+    commit: str = COMMIT
+    """What listings state."""
 
 
 @contextmanager
@@ -82,7 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
             repo, _, revision = path.removeprefix("/api/models/").partition("/revision/")
             if repo not in hub.repositories or revision not in ("main", COMMIT):
                 return self._send(404, b"", {}, with_body)
-            return self._send(200, json.dumps(_listing(hub.repositories[repo])).encode(), {}, with_body)
+            listing = {**_listing(hub.repositories[repo]), "sha": hub.commit}
+            return self._send(200, json.dumps(listing).encode(), {}, with_body)
         repo, _, rest = path.lstrip("/").partition("/resolve/")
         commit, _, name = rest.partition("/")
         content = hub.repositories.get(repo, {}).get(name)
@@ -90,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return None
+        if name in hub.instead:
+            return self._send(200, hub.instead[name], {}, with_body)
         if content is None or commit != COMMIT:
             return self._send(404, b"", {"X-Error-Code": "EntryNotFound"}, with_body)
         tag = hashlib.sha256(content).hexdigest() if len(content) >= LARGE else git_sha1(content)

@@ -112,6 +112,30 @@ def test_what_arrives_damaged_is_not_kept(hub: TinyHub, monkeypatch: pytest.Monk
         find_folder(REPO, patterns=["model.safetensors"])
 
 
+@pytest.mark.parametrize("size", [100, len(FILES["model.safetensors"]) + 1])
+def test_a_page_in_place_of_a_file_ends_the_download(hub: TinyHub, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """What a network's guard sends, again and again, for what it does not let through."""
+    monkeypatch.setattr(stream, "_PAUSE", 0.0)
+    hub.instead["model.safetensors"] = b"?" * size
+    with pytest.raises(WeightsMissingError, match=r"the server (ends before the file does|sends more than)"):
+        plan_download(SOURCE).run()
+    assert len(hub.requests) < 12
+    hub.instead.clear()
+    folder = plan_download(SOURCE).run()
+    assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_file_that_a_folder_only_links_to_stays(hub: TinyHub, tmp_path: Path) -> None:
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(b"years of work")
+    (tmp_path / "carried").mkdir()
+    (tmp_path / "carried/model.safetensors").symlink_to(own)
+    plan_download(SOURCE, to=tmp_path / "carried").run()
+    assert own.read_bytes() == b"years of work"
+    assert (tmp_path / "carried/model.safetensors").read_bytes() == FILES["model.safetensors"]
+    assert not (tmp_path / "carried/model.safetensors").is_symlink()
+
+
 def test_a_pinned_hash_is_above_what_the_hub_states(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
     source = pin(monkeypatch, HubSource(REPO, revision=COMMIT, sha256={"model.safetensors": "0" * 64}))
     with pytest.raises(WeightsMissingError, match=r"another hash for model\.safetensors than the one pinned"):
