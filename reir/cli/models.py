@@ -236,8 +236,10 @@ def _source_facts(source: Source) -> dict[str, Any]:
 
     facts = {"megabytes": source.megabytes, "licence": source.licence, "here": is_here(source)}
     if not isinstance(source, HubSource):
-        known = {source.name: {"sha256": source.sha256 + "...", "by": "pinned by its publisher"}}
-        return {"place": source.url, "revision": None, "pinned": True, "files": known, **facts}
+        known = (
+            {source.name: {"sha256": source.sha256 + "...", "by": "pinned by its publisher"}} if source.sha256 else {}
+        )
+        return {"place": source.url, "revision": None, "pinned": bool(known), "files": known, **facts}
     revision = pinned_revision(source)
     files = {
         name: {"sha256": digest, "by": "pinned" if name in source.sha256 else "recorded"}

@@ -41,7 +41,8 @@ class HubSource:
 class FileSource:
     """One file of weights at a plain address, kept where the library that publishes it keeps it.
 
-    ``sha256`` is the start of its hash, as the publisher has it in the name of the file or in the address.
+    ``sha256`` is the start of its hash, as the publisher has it in the name of the file or in the address; empty where
+    it says nothing.
     """
 
     url: str

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from reir.models.hub.cache import cached_snapshot
-from reir.models.hub.fetch_file import is_whole
 from reir.models.hub.find import expected_hashes, pinned_revision
 from reir.models.hub.hashes import compute_sha256, matching_files
 from reir.models.hub.records import RECORD_FILE, Record
@@ -46,8 +45,10 @@ def check_source(source: Source) -> list[CheckedFile]:
     if not isinstance(source, HubSource):
         if not source.path.is_file():
             return [CheckedFile(source.path, "missing", "pinned", None)]
-        state: State = "whole" if is_whole(source, source.path) else "damaged"
-        return [CheckedFile(source.path, state, "pinned", compute_sha256(source.path))]
+        digest = compute_sha256(source.path)
+        if not source.sha256:
+            return [CheckedFile(source.path, "unknown", None, digest)]
+        return [CheckedFile(source.path, "whole" if digest.startswith(source.sha256) else "damaged", "pinned", digest)]
     folder = cached_snapshot(source.repo, pinned_revision(source))
     if folder is None:
         return [CheckedFile(Path(source.repo), "missing", None, None)]
@@ -66,6 +67,8 @@ def check_folder(folder: Path, repo: str | None = None, *, files: Iterable[str] 
     expected.update({name: digest for name, digest in pinned.items() if name in expected})
     present = matching_files(folder, ["*"])
     wanted = needed_files(present, list(files) if files is not None else None)
+    needed = hub_source(repo).files if repo is not None else None
+    wanted += [pattern for pattern in needed or () if not matching_files(folder, [pattern])]
     checked = []
     for name in sorted({*wanted, *expected} - {RECORD_FILE}):
         path = folder / name

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from reir.errors import WeightsMissingError
-from reir.models.hub import FileSource, check_source, is_here, plan_file, stream
+from reir.models.hub import FileSource, HubSource, check_source, is_here, plan_download, plan_file, sha256_of, stream
+from reir.models.hub import sources as known_sources
+from tests.models.hub.conftest import REPO
 from tests.models.hub.server import COMMIT, TinyHub
 
 CONTENT = bytes(range(256)) * 12_000
@@ -73,3 +76,28 @@ def test_without_a_network(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(WeightsMissingError, match="curl -fL") as caught:
         plan_file(detector)
     assert str(detector.path) in str(caught.value)
+
+
+def test_damage_that_leaves_size_and_time_is_found(hub: TinyHub) -> None:
+    detector = source(hub)
+    plan_file(detector).run()
+    assert sha256_of(detector.path).startswith(DIGEST)
+    facts = detector.path.stat()
+    detector.path.write_bytes(CONTENT[::-1])
+    os.utime(detector.path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert [file.state for file in check_source(detector)] == ["damaged"]
+    assert plan_file(detector).run().read_bytes() == CONTENT
+
+
+def test_a_file_of_unknown_hash_is_not_called_whole(hub: TinyHub) -> None:
+    weights = source(hub, "")
+    plan_file(weights).run()
+    assert [(file.state, file.by) for file in check_source(weights)] == [("unknown", None)]
+
+
+def test_a_copy_that_lacks_a_file_is_not_whole(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = HubSource(REPO, files=("config.json", "model.safetensors"))
+    monkeypatch.setattr(known_sources, "HUB_SOURCES", {REPO: whole})
+    folder = plan_download(HubSource(REPO, files=("config.json",))).run()
+    found = {file.path: file.state for file in check_source(whole)}
+    assert found == {folder / "config.json": "whole", folder / "model.safetensors": "missing"}
