@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import TypeVar
 from reir.models.hub.cache import MAIN, hub_endpoint, is_offline
 
 T = TypeVar("T")
+
+_HASH = re.compile("[0-9a-fA-F]{40,64}")
+"""Of commits and files. They become names in the cache, so nothing else is taken from a hub."""
 
 PATIENCE = 2.5
 """Seconds after which a hub that has not answered counts as out of reach."""
@@ -47,8 +51,6 @@ class Listing:
 
 def ask_hub(repo: str, revision: str | None = None) -> Listing:
     """The hub's answer on a repository, within ``PATIENCE`` seconds whatever the network does.
-
-    The hub's own library retries in silence for up to two minutes; this request is made before it is called.
 
     Raises:
         HubUnreachableError: the network is forbidden, does not answer in time, or answers with something else.
@@ -109,7 +111,11 @@ def _request(endpoint: str, repo: str, revision: str | None) -> Listing:
         )
         if any(PurePosixPath(file.name).is_absolute() or ".." in PurePosixPath(file.name).parts for file in files):
             raise ValueError("a file outside the repository")
-        return Listing(repo, str(record["sha"]), files)
+        listing = Listing(repo, str(record["sha"]), files)
+        hashes = {listing.commit, *(file.sha256 for file in files), *(file.git_sha1 for file in files)} - {None}
+        if not all(_HASH.fullmatch(str(each)) for each in hashes):
+            raise ValueError("a hash that is none")
+        return listing
     except (ValueError, KeyError, TypeError) as error:
         raise HubUnreachableError(f"{endpoint} answers with something else than the hub") from error
 

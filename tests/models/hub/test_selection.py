@@ -52,3 +52,10 @@ def test_a_file_outside_the_repository_is_refused(hub: TinyHub, name: str) -> No
     hub.repositories[REPO][name] = b"{}"
     with pytest.raises(WeightsMissingError, match="something else than the hub"):
         plan_download(HubSource(REPO))
+
+
+def test_a_commit_that_leads_elsewhere_is_refused(hub: TinyHub) -> None:
+    """It becomes the name of a folder in the cache."""
+    hub.commit = "../../elsewhere"
+    with pytest.raises(WeightsMissingError, match="something else than the hub"):
+        plan_download(HubSource(REPO))
