@@ -15,6 +15,12 @@ _WEIGHTS = (
 """Kinds of weights, the preferred first: in the format of open_clip where a repository has that, and safetensors."""
 
 
+def holds_weights(names: Iterable[str]) -> bool:
+    """Whether any of a repository's files are weights."""
+    patterns = [pattern for kind in _WEIGHTS for pattern in kind]
+    return any(fnmatch(name, pattern) for name in names for pattern in patterns)
+
+
 def needed_files(names: Iterable[str], wanted: Sequence[str] | None = None) -> list[str]:
     """Those of a repository's files that are needed, sorted.
 

@@ -12,7 +12,7 @@ from reir.models.hub.cache import cached_snapshot
 from reir.models.hub.find import expected_hashes, pinned_revision
 from reir.models.hub.hashes import compute_sha256, matching_files
 from reir.models.hub.records import RECORD_FILE, Record
-from reir.models.hub.selection import needed_files
+from reir.models.hub.selection import holds_weights, needed_files
 from reir.models.hub.sources import HubSource, Source, hub_source
 
 State = Literal["whole", "damaged", "missing", "unknown"]
@@ -35,6 +35,8 @@ def is_here(source: Source) -> bool:
         return source.path.is_file()
     folder = cached_snapshot(source.repo, pinned_revision(source))
     if folder is None:
+        return False
+    if source.files is None and not holds_weights(matching_files(folder, ["*"])):
         return False
     wanted = (*(source.files or ()), *expected_hashes(source.repo, folder.name))
     return all(matching_files(folder, [pattern]) for pattern in wanted)

@@ -14,9 +14,12 @@ from reir.models.hub import digest_of_folder
 Family = Literal["owlvit", "owlv2"]
 """``model_type`` of the folder's config.json: OWL-ViT or OWLv2."""
 
+_PROCESSOR = "processor_config.json"
+"""Where it holds image settings, transformers takes these, whatever stands in preprocessor_config.json."""
+
 _PIECES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ("weights", (("model.safetensors",), ("pytorch_model.bin",))),
-    ("image settings", (("preprocessor_config.json",), ("processor_config.json",))),
+    ("image settings", (("preprocessor_config.json",), (_PROCESSOR,))),
     ("tokenizer", (("tokenizer.json",), ("vocab.json", "merges.txt"))),
 )
 """What a folder must hold besides config.json, and which files can be it, the preferred ones first."""
@@ -77,6 +80,8 @@ class OwlFolder:
         if family not in ("owlvit", "owlv2"):
             raise UsageError(f"{path / 'config.json'} is of a model of type {family!r}, not of OWL-ViT or OWLv2")
         found = {piece: _first_whole(path, piece, choices) for piece, choices in _PIECES}
+        if _holds_image_settings(path / _PROCESSOR):
+            found["image settings"] = (_PROCESSOR,)
         tokenizer = found["tokenizer"]
         if len(tokenizer) > 1:
             tokenizer += tuple(name for name in _TOKENIZER_EXTRAS if (path / name).is_file())
@@ -122,6 +127,13 @@ def _read_config(path: Path) -> Mapping[str, Any]:
     if not isinstance(config, dict):
         raise UsageError(f"{file} is not a JSON object. Copy the folder again")
     return config
+
+
+def _holds_image_settings(file: Path) -> bool:
+    try:
+        return "image_processor" in json.loads(file.read_text())
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _first_whole(path: Path, piece: str, choices: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:

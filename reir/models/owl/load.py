@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reir.errors import UsageError
-from reir.models.hub import find_folder
+from reir.errors import UsageError, WeightsMissingError
+from reir.models.hub import find_folder, hub_source
+from reir.models.hub.find import mend_missing
 from reir.models.owl.folder import OwlFolder
 from reir.models.owl.model import NMS_IOU, PRECISIONS, OwlModel
 from reir.models.specification import ModelSpec
@@ -43,12 +44,18 @@ def load(spec: ModelSpec, *, device: str) -> OwlModel:
     else:
         path = Path(spec.argument).expanduser().resolve()
         argument = str(path)
-    folder = OwlFolder.open(path)
+    try:
+        folder = OwlFolder.open(path)
+    except UsageError as error:
+        if argument is not None:
+            raise
+        # Another program has fetched a part of it.
+        raise WeightsMissingError(spec.name, str(error), mend_missing(hub_source(REPOSITORIES[spec.name]))) from error
     if not spec.name.startswith(f"{folder.family}-"):
         fitting = next(name for name in REPOSITORIES if name.startswith(f"{folder.family}-"))
         raise UsageError(f"{path} holds weights of {folder.family}, not of {spec.name}. Say: --model {fitting}:{path}")
     # An index keeps the name; a default that is spelled out makes no other model.
-    options = {} if nms_iou == NMS_IOU else {"nms": f"{nms_iou:g}"}
+    options = {} if nms_iou == NMS_IOU else {"nms": repr(nms_iou).removesuffix(".0")}
     if precision is not None:
         options["precision"] = precision
     name = str(ModelSpec(spec.name, argument, options))

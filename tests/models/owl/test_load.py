@@ -8,6 +8,7 @@ import pytest
 
 from reir.errors import UsageError, WeightsMissingError
 from reir.models import list_models
+from reir.models.hub import hub_source, is_here
 from reir.models.owl import REPOSITORIES, OwlFolder, OwlModel, load
 from reir.models.specification import ModelSpec
 from reir.protocols import Model
@@ -36,11 +37,12 @@ def test_a_copy_elsewhere_has_the_same_fingerprint(owl, copied_folder):
     assert make_model(copied_folder(owl.folder), owl.family).identity.fingerprint == owl.model.identity.fingerprint
 
 
-@pytest.mark.parametrize("options", [",nms=0.5", ",precision=bfloat16"])
+@pytest.mark.parametrize("options", [",nms=0.5", ",nms=0.123456789012345", ",nms=1", ",precision=bfloat16"])
 def test_settings_are_in_the_name_and_in_the_fingerprint(owl, options):
     other = make_model(owl.folder, owl.family, options)
     assert other.identity.name == owl.model.identity.name + options
     assert other.identity.fingerprint != owl.model.identity.fingerprint
+    assert load(ModelSpec.parse(other.identity.name), device="cpu").identity == other.identity
 
 
 def test_a_default_spelled_out_is_the_default(owl):
@@ -53,6 +55,16 @@ def test_every_file_that_is_used_is_in_the_fingerprint(owl, copied_folder, name)
     with (folder / name).open("ab") as file:
         file.write(b"\n")
     assert make_model(folder, owl.family).identity.fingerprint != owl.model.identity.fingerprint
+
+
+def test_of_two_files_of_image_settings_the_one_that_the_library_takes_is_in_the_fingerprint(owl, copied_folder):
+    from transformers import AutoImageProcessor
+
+    folder = copied_folder(owl.folder)
+    settings = json.loads((folder / "processor_config.json").read_text())["image_processor"]
+    (folder / "preprocessor_config.json").write_text(json.dumps({**settings, "image_mean": [0, 0, 0]}))
+    assert list(AutoImageProcessor.from_pretrained(folder).image_mean) == settings["image_mean"]
+    assert make_model(folder, owl.family).identity.fingerprint == owl.model.identity.fingerprint
 
 
 def test_other_weights_are_another_model(owl, tmp_path):
@@ -183,6 +195,20 @@ def test_without_a_network_the_error_names_the_download(name, tmp_path, monkeypa
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(WeightsMissingError, match="reir models download"):
         load(ModelSpec(name), device="cpu")
+
+
+def test_a_part_of_it_in_the_hubs_cache_is_not_the_users_folder(tmp_path, monkeypatch):
+    """Other programs fetch a configuration alone."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    storage = tmp_path / "models--google--owlvit-base-patch16"
+    (storage / "refs").mkdir(parents=True)
+    (storage / "refs/main").write_text("a" * 40)
+    (storage / "snapshots" / ("a" * 40)).mkdir(parents=True)
+    (storage / "snapshots" / ("a" * 40) / "config.json").write_text('{"model_type": "owlvit"}')
+    assert not is_here(hub_source("google/owlvit-base-patch16"))
+    with pytest.raises(WeightsMissingError, match="reir models download owlvit-base-patch16"):
+        load(ModelSpec("owlvit-base-patch16"), device="cpu")
 
 
 @pytest.mark.hub
