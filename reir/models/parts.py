@@ -88,7 +88,10 @@ def _detector_clip_parts(spec: ModelSpec) -> list[tuple[Source, str]]:
     argument = spec.argument or DEFAULT_TOWER
     config = Path(argument) / "config.json"
     if config.is_file():
-        tower = str(json.loads(config.read_text()).get("tower", ""))
+        try:
+            tower = str(json.loads(config.read_text())["tower"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{config} is not the configuration of a detector with a tower: {error!r}") from error
         return [] if (config.parent / tower).is_dir() else _tower_parts(tower)
     detector = spec.options.get("detector", DEFAULT_DETECTOR)
     if "__" not in detector and detector not in PUBLISHED:

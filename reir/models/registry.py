@@ -93,11 +93,14 @@ def model_spec(name: str) -> ModelSpec:
 
     Raises:
         UnknownModelError: no such name.
-        UsageError: the folder's configuration tells no model.
+        UsageError: the folder's configuration tells no model, or its path reads like an option.
     """
     folder = Path(name).expanduser()
     if name not in _ENTRIES and folder.is_dir():
-        return ModelSpec(recognise_folder(folder), str(folder.resolve()))
+        spec = ModelSpec(recognise_folder(folder), str(folder.resolve()))
+        if ModelSpec.parse(str(spec)) != spec:
+            raise UsageError(f"{spec.argument} holds a comma before a name and '=', as options do. Rename the folder")
+        return spec
     spec = ModelSpec.parse(name)
     model_entry(spec.name)
     if spec.argument is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reir.errors import UnknownModelError, UsageError
-from reir.models import list_models, load_model, model_entry, model_spec, register
+from reir.models import ModelSpec, list_models, load_model, model_entry, model_sources, model_spec, register
 
 NAMES = {
     "clare-tiny",
@@ -80,6 +80,20 @@ def test_a_folder_that_is_not_there() -> None:
 def test_a_folder_is_named_by_its_configuration(tmp_path: Path, config: dict[str, Any], name: str) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert str(model_spec(str(tmp_path))) == f"{name}:{tmp_path}"
+
+
+def test_a_folder_whose_path_reads_like_an_option(tmp_path: Path) -> None:
+    folder = tmp_path / "a,nms=0.5" / "weights"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"model_type": "owlv2"}')
+    with pytest.raises(UsageError, match="Rename the folder"):
+        model_spec(str(folder))
+
+
+def test_a_damaged_configuration_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UsageError, match=r"config\.json is not the configuration"):
+        model_sources(ModelSpec("rcnn-clip", str(tmp_path)))
 
 
 def test_a_folder_of_parts_is_sam_clip(tmp_path: Path) -> None:
