@@ -1,4 +1,4 @@
-"""What a stage may ask about hits: pixels, vectors, details, and the other instances of their pictures."""
+"""What a stage may ask about hits: pixels, stored vectors and details."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reir.protocols import Model
 from reir.types import FloatArray, Hit, Picture
 
 if TYPE_CHECKING:
-    from reir.store import InstanceBlock, Snapshot
+    from reir.store import Snapshot
 
 _PICTURES = 16
 """Decoded pictures that are kept: a chain comes back to the same few."""
@@ -59,7 +59,3 @@ class Look:
     def details(self, hits: Sequence[Hit]) -> list[dict[str, Any]]:
         """What the index knows of hits beside box and vector; see ``Instances``."""
         return self._snapshot.details([hit.instance_id for hit in hits])
-
-    def neighbours(self, hit: Hit) -> InstanceBlock:
-        """All instances of a hit's picture in the index, the hit's own among them."""
-        return self._snapshot.instances_of(hit.image_id)
