@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from reir.errors import WeightsMissingError
-from reir.models.hub.cache import cached_snapshot, hub_cache, hub_endpoint, repository_cache
+from reir.models.hub.cache import MAIN, cached_snapshot, hub_cache, hub_endpoint, repository_cache
 from reir.models.hub.find import expected_hashes, mend_missing, pinned_revision
 from reir.models.hub.hashes import compute_sha256, sha256_of
 from reir.models.hub.listing import HubUnreachableError, Listing, RemoteFile, ask_hub, token_headers
@@ -60,6 +60,8 @@ class HubDownload:
             folder = cached_snapshot(self.source.repo, self.listing.commit)
             assert folder is not None
             record.save(record_path(self.source.repo))
+            if self.source.revision is None:
+                _name_main(self.source.repo, self.listing.commit)
         else:
             record.save(folder / RECORD_FILE)
         return folder
@@ -140,6 +142,14 @@ def git_blob_sha1(path: Path) -> str:
     """The name that git gives to a file's content, which the hub states for files that are not large."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _name_main(repo: str, commit: str) -> None:
+    """Let other programs, which ask the cache for the main branch, find it; what it is said to be already stays."""
+    branch = repository_cache(repo) / "refs" / MAIN
+    if not branch.is_file():
+        branch.parent.mkdir(parents=True, exist_ok=True)
+        branch.write_text(commit)
 
 
 def _whole_in(folder: Path | None, file: RemoteFile) -> Path | None:
