@@ -47,13 +47,6 @@ class ModelEntry:
 
         return tuple(model_sources(ModelSpec(self.name)))
 
-    @property
-    def repositories(self) -> tuple[str, ...]:
-        """The hub repositories among its sources."""
-        from reir.models.hub import HubSource
-
-        return tuple(source.repo for source in self.sources if isinstance(source, HubSource))
-
 
 _ENTRIES: dict[str, ModelEntry] = {}
 

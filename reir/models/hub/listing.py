@@ -43,11 +43,6 @@ class Listing:
     commit: str
     files: tuple[RemoteFile, ...]
 
-    @property
-    def size(self) -> int:
-        """Bytes of all the files."""
-        return sum(file.size for file in self.files)
-
 
 def ask_hub(repo: str, revision: str | None = None) -> Listing:
     """The hub's answer on a repository, within ``PATIENCE`` seconds whatever the network does.
