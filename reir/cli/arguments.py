@@ -46,6 +46,8 @@ Rerank = Annotated[
         "--rerank", metavar="NAME", show_default=False, help="Rank the best boxes anew (see: reir stages); repeatable."
     ),
 ]
+STAGE_TOP, STAGE_SECONDS = 100, 10.0
+"""As in `reir.rerank`, which help does not import."""
 StageTop = Annotated[int, typer.Option("--stage-top", metavar="K", help="How many boxes are ranked anew.")]
 StageSeconds = Annotated[float, typer.Option("--stage-seconds", metavar="S", help="Time budget of each stage.")]
 Blend = Annotated[

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reir.cli.arguments import (
+    STAGE_SECONDS,
+    STAGE_TOP,
     Blend,
     DatabaseUrl,
     DatasetDb,
@@ -64,8 +66,8 @@ def evaluate(
         typer.Option("--iou", metavar="T...", show_default=False, help="Overlaps to exceed; 0.5 0.7 0.9 by default."),
     ] = None,
     rerank: Rerank = None,
-    stage_top: StageTop = 100,
-    stage_seconds: StageSeconds = 10.0,
+    stage_top: StageTop = STAGE_TOP,
+    stage_seconds: StageSeconds = STAGE_SECONDS,
     blend: Blend = None,
     device: Device = DeviceName.auto,
     json_output: Json = False,

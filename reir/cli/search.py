@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from reir.cli.arguments import (
+    STAGE_SECONDS,
+    STAGE_TOP,
     Blend,
     DatabaseUrl,
     Db,
@@ -82,8 +84,8 @@ def search(
         str | None,
         typer.Option("--mask", metavar="NAME", show_default=False, help="Stage that gives the boxes shown masks."),
     ] = None,
-    stage_top: StageTop = 100,
-    stage_seconds: StageSeconds = 10.0,
+    stage_top: StageTop = STAGE_TOP,
+    stage_seconds: StageSeconds = STAGE_SECONDS,
     blend: Blend = None,
     json_output: Json = False,
     paths_only: Annotated[bool, typer.Option("--paths-only", help="Print full paths only, best first.")] = False,

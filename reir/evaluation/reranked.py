@@ -55,7 +55,7 @@ def rerank(
             raise answer
         for name, milliseconds in answer.timings_ms.items():
             timings[name] = timings.get(name, 0.0) + milliseconds / len(expressions)
-        stopped += bool(set(answer.warnings) - {model.notice})
+        stopped += bool(set(answer.warnings) - {model.notice, *model.text_warnings(expression)})
         hits = answer.hits
         if hits:
             sources = snapshot.instances([hit.instance_id for hit in hits]).image_ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 from cachetools import LRUCache
@@ -30,10 +31,14 @@ def crop_model(model: Model, stage: str) -> CropModel:
 
 
 class CropScorer:
-    """S̄, the mean cosine of a crop's embedding to the prompts that name its box's place; remembers recent prompts."""
+    """S̄, the mean cosine of a crop's embedding to the prompts that name its box's place.
+
+    Remembers recent prompts. Safe from several threads.
+    """
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
+        self._lock = Lock()
         self._means: LRUCache[tuple[str, str, str], FloatArray] = LRUCache(_REMEMBERED)
 
     def mean_cosines(
@@ -55,8 +60,11 @@ class CropScorer:
 
     def _mean_prompt(self, model: Model, expression: str, label: str) -> FloatArray:
         key = (model.identity.fingerprint, expression, label)
-        mean = self._means.get(key)
+        with self._lock:
+            mean = self._means.get(key)
         if mean is None:
             texts = crop_model(model, self._stage).encode_texts(spatial_prompts(expression, label))
-            mean = self._means[key] = texts.mean(axis=0)
+            mean = texts.mean(axis=0)
+            with self._lock:
+                self._means[key] = mean
         return mean

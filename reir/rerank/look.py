@@ -46,11 +46,20 @@ class Look:
 
         picture = self._pictures.get(hit.path)
         if picture is None:
-            picture = decode_picture(self._root / hit.path, max_side=self.model.decode_side).picture
-            if (picture.width, picture.height) != (hit.width, hit.height):
-                raise ImageUnreadableError(hit.path, "it has changed since it was indexed")
+            path = self._root / hit.path
+            self._require_unchanged(hit, path)
+            picture = decode_picture(path, max_side=self.model.decode_side).picture
             self._pictures[hit.path] = picture
         return picture
+
+    def _require_unchanged(self, hit: Hit, path: Path) -> None:
+        indexed = self._snapshot.images([hit.image_id])[hit.image_id]
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise ImageUnreadableError(hit.path, error.strerror or str(error)) from error
+        if (found.st_size, found.st_mtime_ns) != (indexed.size, indexed.mtime_ns):
+            raise ImageUnreadableError(hit.path, "it has changed since it was indexed")
 
     def vectors(self, hits: Sequence[Hit]) -> FloatArray:
         """The stored vectors of hits, (N, D) float32."""

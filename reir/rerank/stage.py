@@ -16,7 +16,7 @@ Kind: TypeAlias = Literal["rerank", "refine", "mask"]
 
 
 class Stage(Protocol):
-    """A second look at hits. Making one is cheap; networks are loaded when it first looks."""
+    """A second look at hits, safe from several threads. Making one is cheap; networks are loaded by the first look."""
 
     @property
     def name(self) -> str:

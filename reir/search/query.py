@@ -98,6 +98,7 @@ class Encoder:
                 encoded.append(found if isinstance(found, ReirError) else found[query])
             else:
                 try:
+                    _require_no_blend(request)
                     encoded.append(self._encode_other(query, snapshot))
                 except ReirError as error:
                     encoded.append(error)
@@ -152,6 +153,12 @@ def check_blend(model: Model, blend: Mapping[str, float]) -> None:
             known = ", ".join(f"{key} ({value:g})" for key, value in model.blend.items())
             has = f"it has {known}" if known else "its score has one part only"
             raise UsageError(f"{model.identity.name} has no {name!r} to blend; {has}")
+
+
+def _require_no_blend(request: SearchRequest) -> None:
+    # A cursor's vector is blended already; it is held to the blend of its first page by the conditions' digest.
+    if request.blend and not isinstance(request.query, Cursor):
+        raise UsageError("a blend mixes what a model says of an expression; this search is by example")
 
 
 def _blend_of(request: SearchRequest) -> _Blend:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from reir.search.query import EncodedQuery
     from reir.search.request import SearchRequest
 
-_REMEMBERED = 64
+_REMEMBERED_HITS = 20_000
+_REMEMBERED_STAGES = 32
 
 
 @dataclass(slots=True)
@@ -40,14 +41,14 @@ class Looked:
 class SecondLook:
     """The stages over one model's indexes. Safe from several threads.
 
-    The order that the rerank stages gave an answer is remembered, so that its further pages go on in it even where a
-    stage ran out of time; an answer that was forgotten is ranked anew.
+    The order that the rerank stages gave an answer is remembered for its further pages, so that they go on in it even
+    where a stage ran out of time; an answer that was forgotten is ranked anew.
     """
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._stages: dict[tuple[str, Kind], Stage] = {}
-        self._ranked: LRUCache[tuple[object, ...], Looked] = LRUCache(_REMEMBERED)
+        self._stages: LRUCache[tuple[str, Kind], Stage] = LRUCache(_REMEMBERED_STAGES)
+        self._ranked: LRUCache[tuple[object, ...], Looked] = LRUCache(_REMEMBERED_HITS, lambda looked: len(looked.hits))
         self._lock = Lock()
 
     def check(self, plan: StagePlan, expression: str | None) -> None:
@@ -68,10 +69,11 @@ class SecondLook:
         """The best instances in the order of the request's rerank stages; ``hits`` gives them, best first."""
         plan = request.stages or StagePlan()
         key = (look.snapshot, request.conditions, query.expression, query.vector.tobytes())
-        with self._lock:
-            known = self._ranked.get(key)
-        if known is not None:
-            return Looked(known.hits, {}, known.warnings)
+        if request.snapshot is not None:  # a further page
+            with self._lock:
+                known = self._ranked.get(key)
+            if known is not None:
+                return Looked(known.hits, {}, known.warnings)
         looked = Looked(tuple(hits()))
         for name in plan.rerank:
             looked.take(self._stage(name, "rerank"), query.expression, look, plan.seconds)
@@ -91,9 +93,10 @@ class SecondLook:
 
     def _stage(self, name: str, kind: Kind) -> Stage:
         with self._lock:
-            if (name, kind) not in self._stages:
-                self._stages[name, kind] = load_stage(name, kind)
-            return self._stages[name, kind]
+            stage = self._stages.get((name, kind))
+            if stage is None:
+                stage = self._stages[name, kind] = load_stage(name, kind)
+            return stage
 
 
 def _names(plan: StagePlan) -> list[tuple[str, Kind]]:

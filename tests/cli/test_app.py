@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from reir import rerank
+from reir.cli import arguments
 from reir.cli.arguments import spread_numbers
 from tests.cli.conftest import Reir
 
@@ -119,3 +121,7 @@ def test_a_search_with_the_shipped_model_loads_nothing_heavy(tmp_path: Path) -> 
     out, loaded = loaded_by(["search", "the red dog", "-t", "1", "--db", str(tmp_path / ".reir")])
     assert out.startswith("1\t")
     assert loaded == ""
+
+
+def test_the_defaults_of_stages_are_those_of_the_library() -> None:
+    assert (arguments.STAGE_TOP, arguments.STAGE_SECONDS) == (rerank.STAGE_TOP, rerank.STAGE_SECONDS)

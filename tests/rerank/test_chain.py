@@ -15,7 +15,7 @@ from reir.search import Searcher
 from reir.store import Snapshot
 from reir.types import Hit
 from tests.grid_colour_model import GridColourModel
-from tests.search.galleries import make_index
+from tests.search.galleries import make_index, paint
 
 
 class Reversing:
@@ -104,14 +104,14 @@ def test_hits_of_lost_and_changed_pictures_stand_below_and_say_why(
     hits: list[Hit], look: Look, snapshot: Snapshot
 ) -> None:
     root = Path(snapshot.info.root)
-    lost, changed = hits[0], next(hit for hit in hits if hit.path != hits[0].path)
-    (root / lost.path).unlink()
+    lost, changed = hits[0].path, next(hit.path for hit in hits if hit.path != hits[0].path)
+    (root / lost).unlink()
+    paint(root / changed, ("blue", "blue", "red", "red"))  # of the same size
     stage = Reversing(needs_pixels=True)
-    wider = [replace(hit, width=81) if hit.path == changed.path else hit for hit in hits]
-    outcome = run_stage(stage, "red", wider, look, seconds=60, clock=stage.clock)
+    outcome = run_stage(stage, "red", hits, look, seconds=60, clock=stage.clock)
     told = {hit.path: hit.stages["reversing"].get("error") for hit in outcome.hits}
-    assert told[lost.path]
-    assert told[changed.path] == "it has changed since it was indexed"
+    assert told[lost] == "No such file or directory"
+    assert told[changed] == "it has changed since it was indexed"
     unread = [hit for hit in outcome.hits if "error" in hit.stages["reversing"]]
     assert list(outcome.hits[-len(unread) :]) == unread
     assert outcome.warnings == (f"reversing could not read the pictures of {len(unread)} of 7 hits",)

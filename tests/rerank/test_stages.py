@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from reir.imaging import decode_picture
 from reir.rerank import StagePlan, list_stages, load_stage
 from reir.rerank.box_search import box_variants
 from reir.rerank.prompts import labels_of, spatial_prompts
+from reir.search import Cursor, Searcher, SearchRequest, SecondLook
 from reir.types import Hit, SearchResult
 from tests.colour_crop_model import ColourCropModel
 from tests.grid_colour_model import GridColourModel
@@ -170,6 +173,39 @@ def test_a_search_by_example_has_no_expression_to_rank_by(gallery: Gallery) -> N
     found = gallery.search("red").hits[0].instance_id
     with pytest.raises(UsageError, match="needs an expression"):
         gallery.like(found, rerank=["templates"])
+
+
+def test_a_search_by_example_has_nothing_to_blend(gallery: Gallery) -> None:
+    with pytest.raises(UsageError, match="by example"):
+        gallery.search(vector=np.zeros(4, np.float32), blend={"lambda": 0.1})
+
+
+def test_a_stage_that_ran_out_of_time_is_asked_again_but_pages_go_on(tmp_path: Path) -> None:
+    for number, colours in enumerate(list(permutations(NAMES, 4))[:8]):
+        paint(tmp_path / f"{number}.png", colours)
+    with Gallery.create(tmp_path, model=MODEL) as gallery:
+        gallery.add([tmp_path], workers=0)
+        second_look = SecondLook(MODEL)
+        with gallery.reading() as snapshot:
+            searcher = Searcher(snapshot, MODEL, second_look)
+            request = SearchRequest("red", top=5, flat=True, stages=StagePlan(("templates",)))
+            (first,) = searcher.search_many([request])
+            (again,) = searcher.search_many([request])
+            assert isinstance(first, SearchResult)
+            assert isinstance(again, SearchResult)
+            assert "templates" in again.timings_ms
+            (page,) = searcher.search_many([replace(request, query=Cursor.decode(first.next_cursor or ""))])
+            assert isinstance(page, SearchResult)
+            assert "templates" not in page.timings_ms
+            assert [hit.rank for hit in page.hits] == [6, 7, 8, 9, 10]
+
+
+def test_threads_share_a_stage(gallery: Gallery) -> None:
+    texts = [f"{one} {other}" for one in NAMES[:4] for other in NAMES[:4]] * 6
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda text: gallery.search(text, top=3, rerank=["templates"]), texts))
+    for text, result in zip(texts[:16], together[:16], strict=True):
+        assert ids(result) == ids(gallery.search(text, top=3, rerank=["templates"]))
 
 
 def test_variants_of_a_box_lie_in_the_picture_and_begin_with_it() -> None:
