@@ -27,7 +27,8 @@ class IndexOptions:
         prune: let pictures go even if the root is missing or more than half of the known files have vanished.
         dry_run: only say what would be done; nothing is written and no model is loaded.
         rebuild: look at every picture again, whether it has changed or not.
-        batch: pictures that are given to the model at once; it may sort them into smaller batches by their shapes.
+        batch: pictures that are given to the model at once at most; a slow model gets fewer, and it may sort them into
+            smaller batches by their shapes.
         commit_pictures: new pictures after which a snapshot is published.
         commit_seconds: seconds after which one is published, if there is anything new.
         external_ids: the caller's own ids of pictures, by path relative to the root.

@@ -190,7 +190,7 @@ class _Run:
         model = self._model if isinstance(self._model, Model) else self._model()
         assert self._index is not None
         self._index.info.require(model.identity)
-        self._extractor = Extractor(model, max_instances=_instances_kept(self._index))
+        self._extractor = Extractor(model, max_instances=_instances_kept(self._index), most_at_once=self._options.batch)
         return model.decode_side
 
     def _take(self, candidate: Candidate, answer: Answer, contents: KnownContents) -> None:
@@ -220,7 +220,7 @@ class _Run:
         else:
             self._batch.append((candidate, facts, answer))
             self._batch_contents.add(content)
-            if len(self._batch) == self._options.batch:
+            if len(self._batch) >= self._extractor.at_once:
                 self._flush()
 
     def _facts(self, candidate: Candidate, answer: Answer | None) -> FileFacts:
