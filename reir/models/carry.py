@@ -8,8 +8,18 @@ from pathlib import Path
 
 from reir.errors import UsageError
 from reir.models.detector_clip import find_parts
-from reir.models.hub import RECORD_FILE, FileSource, Record, Source, matching_files, model_source, sha256_of
-from reir.models.parts import TOWER_FOLDER, model_parts
+from reir.models.hub import (
+    RECORD_FILE,
+    FileSource,
+    HubSource,
+    Record,
+    Source,
+    hub_cache,
+    matching_files,
+    model_source,
+    sha256_of,
+)
+from reir.models.parts import TOWER_FOLDER, is_tower_file, model_parts, needs_language_model
 from reir.models.specification import ModelSpec
 
 
@@ -22,9 +32,51 @@ def folder_layout(spec: ModelSpec, folder: Path) -> list[tuple[Source, Path]]:
     parts = model_parts(spec)
     if not parts:
         raise UsageError(f"{spec} has nothing to download: its weights are in the package or in a folder already")
-    if any(isinstance(source, FileSource) and place == TOWER_FOLDER for source, place in parts):
-        raise UsageError(f"the tower of {spec} is published as one file, which open_clip reads from its own cache only")
+    if model_source(spec.name) is None:
+        _require_places(spec, parts, folder)
     return [(source, folder / place) for source, place in parts]
+
+
+def _require_places(spec: ModelSpec, parts: Sequence[tuple[Source, str]], folder: Path) -> None:
+    """Returns when every part of a model of several is published and can be used from its place in the folder.
+
+    Raises:
+        UsageError: one is not; the message says how to carry it.
+    """
+    for source, place in parts:
+        if isinstance(source, FileSource) and place == TOWER_FOLDER:
+            raise UsageError(
+                f"the tower of {spec} is published as one file, which has no place in a folder. Fetch it with: "
+                f"reir models download {spec}\nthen carry {source.path} and name it as the tower: ARCH__/PATH/FILE"
+            )
+    published = {place for _, place in parts}
+    if is_tower_file(spec.argument or ""):
+        published.discard(TOWER_FOLDER)  # what is fetched for it is a tokenizer
+    own = [part for part, place in _places(spec).items() if place not in published]
+    if own:
+        fetch = [
+            f"reir models download {source.name} --to {folder / place}"
+            if isinstance(source, HubSource)
+            else f"reir models download {spec} (it prints where the file is)"
+            for source, place in parts
+        ]
+        raise UsageError(
+            f"--to makes a folder of published parts, and the {' and the '.join(own)} of {spec} is none. "
+            f"Carry it beside the others, which are fetched with:\n" + "\n".join(fetch)
+        )
+    if spec.argument is not None and needs_language_model(spec.argument):
+        raise UsageError(
+            f"the tower of {spec} reads a part of its configuration from the hub's cache, wherever its folder is. "
+            f"Fetch it with: reir models download {spec}\nthen carry {hub_cache()}"
+        )
+
+
+def _places(spec: ModelSpec) -> dict[str, str]:
+    """What a model of several parts is made of, each with its place in the folder."""
+    if spec.name != "sam-clip":
+        return {"detector": "", "tower": TOWER_FOLDER}
+    captioner = {} if spec.options.get("captioner", "none") == "none" else {"captioner": "captioner"}
+    return {"tower": TOWER_FOLDER, "sam": "sam", **captioner}
 
 
 def finish_folder(spec: ModelSpec, folder: Path, sources: Sequence[Source]) -> None:

@@ -65,7 +65,7 @@ def tower_sources(name: str) -> list[Source]:
     from reir.models.towers.source import published_file
 
     architecture, _, tag = name.partition("__")
-    if "/" in tag or Path(tag).suffix:
+    if is_tower_file(name):
         sources: list[Source] = []
     else:
         record = pretrained_config(architecture, tag)
@@ -75,6 +75,21 @@ def tower_sources(name: str) -> list[Source]:
     for repo in {text.get("hf_tokenizer_name"), text.get("hf_model_name")} - {None} - have:
         sources.append(HubSource(repo, files=("*.json", "*.txt", "*.model")))
     return sources
+
+
+def is_tower_file(name: str) -> bool:
+    """Whether a tower is an architecture with a file of weights, ``ARCH__/PATH/FILE``."""
+    tag = name.partition("__")[2]
+    return "/" in tag or bool(Path(tag).suffix)
+
+
+def needs_language_model(tower: str) -> bool:
+    """Whether the text side of a tower ``ARCH__PRETRAINED`` is configured by another repository of the hub."""
+    if tower in _KNOWN_TOWERS:
+        return False
+    from reir.models.towers.openclip_registry import architecture_config
+
+    return bool(architecture_config(tower.partition("__")[0])["text_cfg"].get("hf_model_name"))
 
 
 def detector_source(architecture: str) -> FileSource:

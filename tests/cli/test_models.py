@@ -249,6 +249,30 @@ def test_a_model_of_several_parts_can_be_carried(
     assert reir("models", "verify", f"rcnn-clip:{carried}").code == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("rcnn-clip:detector=fasterrcnn_small__{}/own.safetensors", "the detector of rcnn-clip"),
+        ("rcnn-clip:{}/trained", "download timm/vit_base_patch32_clip_224.openai --to {}/carried/tower"),
+        ("rpn-clip:{}/tower", "the tower of rpn-clip"),
+        ("sam-clip:{}/tower", "download facebook/sam-vit-base --to {}/carried/sam"),
+        ("sam-clip:captioner={}/tower", "the captioner of sam-clip"),
+        ("sam-clip:ViT-L-14-CLIPA__{}/own.safetensors", "the tower of sam-clip"),
+        ("rcnn-clip:roberta-ViT-B-32__laion2b_s12b_b32k", "then carry {}/cache/huggingface/hub"),
+    ],
+)
+def test_what_has_no_place_in_a_folder_is_refused_before_anything_is_fetched(
+    reir: Any, hub: TinyHub, tmp_path: Path, name: str, advice: str
+) -> None:
+    (tmp_path / "tower").mkdir()
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "trained/config.json").write_text(json.dumps({"format": 1, "tower": "ViT-B-32__openai"}))
+    refused = reir("models", "download", name.format(tmp_path), "--to", tmp_path / "carried", "--yes")
+    assert refused.code == 2
+    assert advice.format(tmp_path) in refused.err
+    assert hub.requests == []
+
+
 @pytest.mark.parametrize("named", [["--model", "owlv2-base"], ["--model", "auto"], []])
 def test_an_index_fetches_its_model_with_consent_and_keeps_it(
     reir: Any, hub: TinyHub, tmp_path: Path, named: list[str]
