@@ -130,15 +130,14 @@ def download(
     if not agreed(name, plans, yes=yes):
         raise typer.Exit(1)
     folders = fetch(plans)
-    if to is not None and spec is not None:
-        finish_folder(spec, to, sources)
+    use = finish_folder(spec, to, sources) if to is not None and spec is not None else None
     if json_output:
         print_json(
             {"model": name, "bytes": sum(planned.size for planned in plans), "folders": [str(to)] if to else folders}
         )
         return
-    if to is not None and spec is not None:
-        print(f"{to}\nUse it with: --model {spec.name}:{to}")
+    if use is not None:
+        print(f"{to}\nUse it with: --model {use}")
     else:
         print("\n".join([str(to)] if to else folders))
 

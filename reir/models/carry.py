@@ -79,19 +79,25 @@ def _places(spec: ModelSpec) -> dict[str, str]:
     return {"tower": TOWER_FOLDER, "sam": "sam", **captioner}
 
 
-def finish_folder(spec: ModelSpec, folder: Path, sources: Sequence[Source]) -> None:
-    """Write what makes the fetched files a model of several parts: its configuration, and a record of all hashes.
+def finish_folder(spec: ModelSpec, folder: Path, sources: Sequence[Source]) -> ModelSpec:
+    """The name of the model in a folder, once what was fetched is made one: its configuration, a record of all hashes.
+
+    The folder of a detector and a tower keeps the options in its configuration; those of the others stay in the name.
 
     Raises:
         UsageError: the parts do not fit together.
     """
     if model_source(spec.name) is not None:
-        return
+        return ModelSpec(spec.name, str(folder), spec.options)
+    options = {}
     if spec.name in ("rcnn-clip", "rpn-clip"):
         _configure_detector_clip(spec, folder, sources)
+    else:
+        options = {key: value for key, value in spec.options.items() if key not in ("sam", "captioner")}
     names = [name for name in matching_files(folder, ["*"]) if Path(name).name != RECORD_FILE]
     hashes = {name: sha256_of(folder / name) for name in names}
     Record(str(spec), "several", hashes).save(folder / RECORD_FILE)
+    return ModelSpec(spec.name, str(folder), options)
 
 
 def _configure_detector_clip(spec: ModelSpec, folder: Path, sources: Sequence[Source]) -> None:

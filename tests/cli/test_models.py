@@ -107,7 +107,9 @@ def test_download_then_verify_then_damage(reir: Any, hub: TinyHub) -> None:
 def test_a_carried_folder_is_verified_by_what_it_carries(reir: Any, hub: TinyHub, tmp_path: Path) -> None:
     done = reir("models", "download", "owlv2-base", "--to", tmp_path / "carried")
     assert done.code == 0
-    assert f"--model owlv2-base:{tmp_path / 'carried'}" in done.out
+    assert f"--model owlv2-base:{tmp_path / 'carried'}\n" in done.out
+    sparse = reir("models", "download", "owlv2-base:nms=0.5", "--to", tmp_path / "carried")
+    assert f"--model owlv2-base:{tmp_path / 'carried'},nms=0.5\n" in sparse.out
     assert reir("models", "verify", f"owlv2-base:{tmp_path / 'carried'}").code == 0
     (tmp_path / "carried/vocab.json").write_text("[]")
     refused = reir("models", "verify", f"owlv2-base:{tmp_path / 'carried'}")
@@ -212,7 +214,8 @@ def test_sam_clip_can_be_carried(reir: Any, hub: TinyHub, tmp_path: Path) -> Non
             "model.safetensors": kind.encode() * 1_000,
         }
     carried = tmp_path / "carried"
-    assert reir("models", "download", "sam-clip:captioner=somebody/blip", "--to", carried).code == 0
+    done = reir("models", "download", "sam-clip:captioner=somebody/blip,points=16,reader=rules", "--to", carried)
+    assert f"--model sam-clip:{carried},points=16,reader=rules\n" in done.out
     assert sorted(path.name for path in carried.iterdir() if path.is_dir()) == ["captioner", "sam", "tower"]
     asked = len(hub.requests)
     assert load_model(str(carried), device="cpu").identity.name.startswith(f"sam-clip:{carried}")
@@ -235,7 +238,7 @@ def test_a_model_of_several_parts_can_be_carried(
     carried = tmp_path / "carried"
     done = reir("models", "download", "rcnn-clip:ViT-B-32__openai,size=320", "--to", carried)
     assert done.code == 0, done.err
-    assert f"--model rcnn-clip:{carried}" in done.out
+    assert f"--model rcnn-clip:{carried}\n" in done.out
     config = json.loads((carried / "config.json").read_text())
     assert config["detector"]["min_size"] == 320
     assert (carried / config["detector"]["weights"]).read_bytes() == detector
