@@ -78,3 +78,26 @@ class ModelSpec:
         if not low <= value <= high:
             raise UsageError(f"{self.name}: {key} must be a number from {low:g} to {high:g}, got {text!r}")
         return value
+
+    def whole_number(self, key: str, default: int, *, low: int, high: int) -> int:
+        """An option as a whole number from ``low`` to ``high``.
+
+        Raises:
+            UsageError: it is none, or out of range.
+        """
+        value = self.number(key, default, low=low, high=high)
+        if value != int(value):
+            raise UsageError(f"{self.name}: {key} must be a whole number, got {self.options[key]!r}")
+        return int(value)
+
+
+def changed_options(settings: Mapping[str, float | str], defaults: Mapping[str, float | str]) -> dict[str, str]:
+    """The settings that differ from the defaults, as options of a name: equal models get equal names.
+
+    Numbers keep every digit: read again they are the same.
+    """
+    return {
+        key: value if isinstance(value, str) else repr(value).removesuffix(".0")
+        for key, value in settings.items()
+        if value != defaults.get(key)
+    }

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reir.errors import UsageError
-from reir.models.specification import ModelSpec
+from reir.models.specification import ModelSpec, changed_options
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,18 @@ def test_options_are_checked() -> None:
     spec.require_options(["size", "pad"])
     with pytest.raises(UsageError, match="has no option 'pad'; it has: size"):
         spec.require_options(["size"])
+
+
+def test_whole_numbers() -> None:
+    spec = ModelSpec.parse("rpn-clip:size=480,top=2.5")
+    assert spec.whole_number("size", 800, low=100, high=2000) == 480
+    with pytest.raises(UsageError, match=r"top must be a whole number, got '2.5'"):
+        spec.whole_number("top", 7, low=1, high=9)
+
+
+@given(st.floats(-10, 10) | st.integers(-10, 10))
+def test_a_setting_that_is_no_default_is_written_with_every_digit(value: float) -> None:
+    assert changed_options({"nms": value, "resize": "squash"}, {"nms": value, "resize": "squash"}) == {}
+    written = changed_options({"nms": value, "resize": "squash"}, {"nms": 11, "resize": "longest"})
+    assert ModelSpec.parse(str(ModelSpec("rpn-clip", None, written))).number("nms", 11, low=-10, high=10) == value
+    assert written["resize"] == "squash"

@@ -12,6 +12,7 @@ from reir.models.detector_clip.crops import cut_crops
 from reir.models.detector_clip.finder import BoxFinder, Found
 from reir.models.detector_clip.parts import Parts
 from reir.models.detector_clip.scores import BlendedScore, CosineScore, Score, mean_texts, unit
+from reir.models.length import length_warnings, share_within
 from reir.types import FloatArray, Instances, ModelIdentity, Picture
 
 
@@ -94,13 +95,11 @@ class DetectorClip:
 
     def text_warnings(self, expression: str) -> list[str]:
         """Words beyond the tower's context length."""
-        dropped = self._dropped(expression)
-        return [f"too long, not read: {' '.join(dropped)}"] if dropped else []
+        return length_warnings(self._dropped(expression))
 
     def share_read(self, expression: str) -> float:
         """Share of an expression's words within the tower's context length."""
-        words = expression.split()
-        return 1 - len(self._dropped(expression)) / len(words) if words else 0.0
+        return share_within(expression, self._dropped(expression))
 
     def crop_vectors(self, vectors: FloatArray) -> FloatArray:
         """The unit embeddings (N, E) within stored vectors (N, D)."""

@@ -18,12 +18,10 @@ from reir.models.detector_clip.settings import (
     OPTIONS,
     Kind,
     Settings,
-    given_options,
     read_settings,
-    whole_number,
 )
 from reir.models.hub import sha256_of
-from reir.models.specification import ModelSpec
+from reir.models.specification import ModelSpec, changed_options
 from reir.models.towers import ClipTower
 
 DEFAULT_TOWER = "ViT-B-32__openai"
@@ -90,7 +88,8 @@ def find_parts(spec: ModelSpec, *, device: str) -> Parts:
     settings = read_settings(spec, DEFAULTS[kind])
     tower = _tower(spec.argument or DEFAULT_TOWER, settings, device)
     config, weights, options = _named_detector(spec)
-    name = str(ModelSpec(spec.name, tower.name, {**given_options(settings, DEFAULTS[kind]), **options}))
+    options |= changed_options(settings.to_json(), DEFAULTS[kind].to_json())
+    name = str(ModelSpec(spec.name, tower.name, options))
     return Parts(name, kind, settings, config, weights, tower)
 
 
@@ -98,9 +97,9 @@ def _named_detector(spec: ModelSpec) -> tuple[DetectorConfig, Path, dict[str, st
     """Configuration and weights of the options ``detector``, ``size`` and ``classes``, and these as they are named."""
     arch, _, file = spec.options.get("detector", DEFAULT_DETECTOR).partition("__")
     usual = DetectorConfig(arch)
-    classes = whole_number(spec, "classes", usual.classes, low=2, high=100_000)
+    classes = spec.whole_number("classes", usual.classes, low=2, high=100_000)
     usual_size = _SIZE_OF.get(arch, DEFAULT_SIZE)
-    size = whole_number(spec, "size", usual_size, low=64, high=2000)
+    size = spec.whole_number("size", usual_size, low=64, high=2000)
     options = {} if size == usual_size else {"size": str(size)}
     if classes != usual.classes:
         options["classes"] = str(classes)
@@ -142,8 +141,8 @@ def _of_folder(spec: ModelSpec, folder: Path, device: str) -> Parts:
     detector = DetectorConfig.from_json(record)
     defaults = read_settings(ModelSpec(f"{path}: settings", None, stated), DEFAULTS[cast(Kind, kind)])
     settings = read_settings(spec, defaults)
-    options = given_options(settings, defaults)
-    size = whole_number(spec, "size", detector.min_size, low=64, high=2000)
+    options = changed_options(settings.to_json(), defaults.to_json())
+    size = spec.whole_number("size", detector.min_size, low=64, high=2000)
     if size != detector.min_size:
         detector = _sized(detector, size)
         options["size"] = str(size)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from reir.errors import UsageError
+from reir.models.blend import read_blend
 from reir.models.towers import ClipTower
 from reir.types import FloatArray
 
@@ -120,24 +120,6 @@ class BlendedScore:
         share, temperature = numbers["lambda"], numbers["tau"]
         rest = np.full((len(embeddings), 1), 1 - share, dtype=np.float32)
         return np.concatenate([(share / temperature * embeddings).astype(np.float32), rest], axis=1)
-
-
-def read_blend(
-    given: Mapping[str, float] | None, defaults: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]
-) -> dict[str, float]:
-    """The numbers of a blend: those that are given, within their ranges, and the defaults of the others.
-
-    Raises:
-        UsageError: an unknown one, or one that is out of range.
-    """
-    for name, value in (given or {}).items():
-        if name not in defaults:
-            has = f"it has: {', '.join(defaults)}" if defaults else "it has nothing to blend"
-            raise UsageError(f"this model's score has no {name!r}; {has}")
-        low, high = ranges[name]
-        if not low <= value <= high:
-            raise UsageError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
-    return {**defaults, **(given or {})}
 
 
 def mean_texts(tower: ClipTower, prompts: Sequence[Sequence[str]]) -> FloatArray:

@@ -68,30 +68,9 @@ def read_settings(spec: ModelSpec, defaults: Settings) -> Settings:
     return Settings(
         pad=spec.number("pad", defaults.pad, low=0, high=2),
         context=spec.number("context", defaults.context, low=0, high=1),
-        top=whole_number(spec, "top", defaults.top, low=1, high=1000),
+        top=spec.whole_number("top", defaults.top, low=1, high=1000),
         nms=spec.number("nms", defaults.nms, low=0, high=1),
         score=spec.number("score", defaults.score, low=0, high=1),
         resize=resize,
         precision=precision,
     )
-
-
-def whole_number(spec: ModelSpec, key: str, default: int, *, low: int, high: int) -> int:
-    """An option as a whole number from ``low`` to ``high``.
-
-    Raises:
-        UsageError: it is none, or out of range.
-    """
-    value = spec.number(key, default, low=low, high=high)
-    if value != int(value):
-        raise UsageError(f"{spec.name}: {key} must be a whole number, got {spec.options[key]!r}")
-    return int(value)
-
-
-def given_options(settings: Settings, defaults: Settings) -> dict[str, str]:
-    """The settings that differ from the defaults, as options of a name: equal models get equal names."""
-    return {
-        name: value if isinstance(value, str) else f"{value:.12g}"
-        for name, value in settings.to_json().items()
-        if value != getattr(defaults, name)
-    }

@@ -9,7 +9,7 @@ from reir.models.hub import find_folder, hub_source
 from reir.models.hub.find import mend_missing
 from reir.models.owl.folder import OwlFolder
 from reir.models.owl.model import NMS_IOU, PRECISIONS, OwlModel
-from reir.models.specification import ModelSpec
+from reir.models.specification import ModelSpec, changed_options
 
 REPOSITORIES = {
     "owlvit-base-patch32": "google/owlvit-base-patch32",
@@ -55,7 +55,7 @@ def load(spec: ModelSpec, *, device: str) -> OwlModel:
         fitting = next(name for name in REPOSITORIES if name.startswith(f"{folder.family}-"))
         raise UsageError(f"{path} holds weights of {folder.family}, not of {spec.name}. Say: --model {fitting}:{path}")
     # An index keeps the name; a default that is spelled out makes no other model.
-    options = {} if nms_iou == NMS_IOU else {"nms": repr(nms_iou).removesuffix(".0")}
+    options = changed_options({"nms": nms_iou}, {"nms": NMS_IOU})
     if precision is not None:
         options["precision"] = precision
     name = str(ModelSpec(spec.name, argument, options))

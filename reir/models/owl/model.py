@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reir.geometry import nms
+from reir.models.length import length_warnings
 from reir.models.owl.folder import OwlFolder
 from reir.models.owl.nouns import EVERYDAY_NOUNS
 from reir.models.owl.text import TextBranch
@@ -122,8 +123,7 @@ class OwlModel:
 
     def text_warnings(self, expression: str) -> list[str]:
         """Words past the text tower's 16 tokens."""
-        dropped = self._text.dropped_words(expression)
-        return [f"too long, not read: {' '.join(dropped)}"] if dropped else []
+        return length_warnings(self._text.dropped_words(expression))
 
     def share_read(self, expression: str) -> float:
         """Share of the words within the text tower's 16 tokens; 0 for an expression without words."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from reir.geometry.masks import encode_rle
 from reir.models.detector_clip.crops import cut_crops
+from reir.models.length import length_warnings, share_within
 from reir.models.sam_clip.captioner import Captioner
 from reir.models.sam_clip.crops import black_crop, blurred_crop
 from reir.models.sam_clip.parts import Parts
@@ -91,13 +92,11 @@ class SamClip:
 
     def text_warnings(self, expression: str) -> list[str]:
         """Words beyond the tower's context length."""
-        dropped = self.parts.tower.dropped_words(expression)
-        return [f"too long, not read: {' '.join(dropped)}"] if dropped else []
+        return length_warnings(self.parts.tower.dropped_words(expression))
 
     def share_read(self, expression: str) -> float:
         """Share of an expression's words within the tower's context length."""
-        words = expression.split()
-        return 1 - len(self.parts.tower.dropped_words(expression)) / len(words) if words else 0.0
+        return share_within(expression, self.parts.tower.dropped_words(expression))
 
     def crop_vectors(self, vectors: FloatArray) -> FloatArray:
         """The unit embeddings v (N, E) within stored vectors (N, D)."""

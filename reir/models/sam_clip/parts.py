@@ -12,7 +12,7 @@ from typing import Any, Final
 from reir.errors import UsageError
 from reir.models.hub import digest_of_folder, find_folder, matching_files
 from reir.models.sam_clip.settings import Settings, read_settings
-from reir.models.specification import ModelSpec
+from reir.models.specification import ModelSpec, changed_options
 from reir.models.towers import ClipTower
 from reir.text import find_reader
 
@@ -119,7 +119,7 @@ def find_parts(spec: ModelSpec, *, device: str) -> Parts:
         MissingPackageError: spaCy is asked for and not installed.
     """
     settings = read_settings(spec)
-    options = settings.options()
+    options = changed_options(settings.to_json(), Settings().to_json())
     argument = spec.argument or DEFAULT_TOWER
     folder = Path(argument).expanduser()
     tower_name, sam_name, captioner_name = argument, DEFAULT_SAM, "none"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from reir.errors import UsageError
+from reir.models.blend import read_blend
 from reir.types import FloatArray
 
 BLEND: Mapping[str, float] = {"alpha": 0.1, "lambda": 0.7}
@@ -48,7 +48,7 @@ class Layout:
         Raises:
             UsageError: ``blend`` has an unknown number, or one that is out of range.
         """
-        numbers = self._read(blend)
+        numbers = read_blend(blend, self.blend, dict.fromkeys(BLEND, _RANGE))
         if not self._captions:
             return units
         weight = np.full((len(units), 1), numbers["lambda"], dtype=np.float32)
@@ -64,16 +64,6 @@ class Layout:
         part = np.asarray(vectors, dtype=np.float32)[:, : self._embedding]
         units: FloatArray = part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-6)
         return units
-
-    def _read(self, blend: Mapping[str, float] | None) -> dict[str, float]:
-        for name, value in (blend or {}).items():
-            if name not in self.blend:
-                has = f"it has: {', '.join(self.blend)}" if self.blend else "it has nothing to blend (no captioner)"
-                raise UsageError(f"this model's score has no {name!r}; {has}")
-            low, high = _RANGE
-            if not low <= value <= high:
-                raise UsageError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}")
-        return {**self.blend, **(blend or {})}
 
 
 def negative_scores(cosines: FloatArray) -> FloatArray:

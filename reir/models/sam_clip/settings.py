@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from reir.errors import UsageError
@@ -39,14 +39,6 @@ class Settings:
         """The fields as a JSON object."""
         return asdict(self)
 
-    def options(self) -> dict[str, str]:
-        """Those that are not the defaults, as options of a name: equal models get equal names."""
-        return {
-            field.name: value if isinstance(value, str) else f"{value:.12g}"
-            for field in fields(self)
-            if (value := getattr(self, field.name)) != field.default
-        }
-
 
 def read_settings(spec: ModelSpec) -> Settings:
     """The settings of a model's name.
@@ -60,17 +52,10 @@ def read_settings(spec: ModelSpec) -> Settings:
     if resize not in RESIZE_MODES:
         raise UsageError(f"{spec.name}: resize must be one of {', '.join(RESIZE_MODES)}, got {resize!r}")
     return Settings(
-        points=_whole(spec, "points", usual.points, high=128),
+        points=spec.whole_number("points", usual.points, low=1, high=128),
         iou=spec.number("iou", usual.iou, low=0, high=1),
         stability=spec.number("stability", usual.stability, low=0, high=1),
         nms=spec.number("nms", usual.nms, low=0, high=1),
-        top=_whole(spec, "top", usual.top, high=1000),
+        top=spec.whole_number("top", usual.top, low=1, high=1000),
         resize=resize,
     )
-
-
-def _whole(spec: ModelSpec, key: str, default: int, *, high: int) -> int:
-    value = spec.number(key, default, low=1, high=high)
-    if value != int(value):
-        raise UsageError(f"{spec.name}: {key} must be a whole number, got {spec.options[key]!r}")
-    return int(value)

@@ -248,12 +248,13 @@ def test_equal_models_have_equal_names_and_fingerprints(rcnn, tmp_path):
     "option",
     [
         *("pad=0.1", "context=0.1", "top=10", "nms=0.4", "score=0.1", "resize=shortest", "size=160"),
-        *("precision=bfloat16", "precision=float32"),
+        *("precision=bfloat16", "precision=float32", "nms=0.123456789012345"),
     ],
 )
 def test_every_setting_is_in_the_name_and_the_fingerprint(rcnn, option):
     plain, changed = (load_model(name).identity for name in (f"rcnn-clip:{rcnn}", f"rcnn-clip:{rcnn},{option}"))
     assert changed.name == f"{plain.name},{option}"
+    assert load_model(changed.name).identity == changed
     assert changed.fingerprint != plain.fingerprint
 
 

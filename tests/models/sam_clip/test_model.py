@@ -175,7 +175,7 @@ def test_a_blend_that_cannot_be(captioned_model: SamClip, blend: dict[str, float
 
 
 def test_nothing_to_blend_without_a_captioner(model: SamClip) -> None:
-    with pytest.raises(UsageError, match="no captioner"):
+    with pytest.raises(UsageError, match="nothing to blend"):
         model.encode(EXPRESSIONS, blend={"alpha": 0.1})
 
 
@@ -186,6 +186,9 @@ def test_equal_models_have_equal_names(captioned: Path, parts: Path) -> None:
     with_captions = named(f"sam-clip:{captioned},reader=rules").identity
     assert with_captions.name == f"sam-clip:{captioned},reader=rules"
     assert named(with_captions.name).identity == with_captions
+    fine = named(f"sam-clip:{parts},iou=0.123456789012345").identity
+    assert fine.name == f"sam-clip:{parts},iou=0.123456789012345"
+    assert named(fine.name).identity == fine
     assert named(f"sam-clip:{captioned},captioner=none").identity.name == f"sam-clip:{captioned},captioner=none"
 
 
