@@ -28,10 +28,11 @@ def recognise_folder(folder: Path) -> str:
             return str(config["model"])
         if "network" in config and "serving" in config:
             return "clare"
-        patch = int((config.get("vision_config") or {}).get("patch_size") or 0)
-        if config.get("model_type") == "owlvit":
+        vision = config.get("vision_config") or {}
+        patch = vision.get("patch_size") or 0 if isinstance(vision, dict) else None
+        if config.get("model_type") == "owlvit" and isinstance(patch, int):
             return {16: "owlvit-base-patch16", 14: "owlvit-large-patch14"}.get(patch, "owlvit-base-patch32")
-        if config.get("model_type") == "owlv2":
+        if config.get("model_type") == "owlv2" and isinstance(patch, int):
             return {14: "owlv2-large"}.get(patch, "owlv2-base")
     raise UsageError(
         f"{path} is that of no model that reir knows. Say which it is: --model NAME:{folder} (see: reir models list)"

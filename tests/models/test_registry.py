@@ -109,6 +109,9 @@ def test_a_folder_of_parts_is_sam_clip(tmp_path: Path) -> None:
         ('{"model_type": "bert"}', "no model that reir knows"),
         ("[]", "no model that reir knows"),
         ("{", "is damaged"),
+        ('{"model_type": "owlvit", "vision_config": "small"}', "no model that reir knows"),
+        ('{"model_type": "owlv2", "vision_config": {"patch_size": "16x16"}}', "no model that reir knows"),
+        ('{"model_type": "owlv2", "vision_config": {"patch_size": [14, 14]}}', "no model that reir knows"),
         ('{"format": 1, "model": "no-such"}', "no model that reir knows"),
     ],
 )

@@ -126,6 +126,7 @@ def _of_folder(spec: ModelSpec, folder: Path, device: str) -> Parts:
         record = dict(config["detector"])
         weights = folder / record.pop("weights")
         kind, tower_name, predictor = config["model"], str(config["tower"]), config.get("predictor")
+        predictor_weights = folder / predictor["weights"] if predictor else None
         stated = {key: f"{value}" for key, value in config.get("settings", {}).items()}
         if config["format"] != FORMAT:
             raise UsageError(f"{path} has format {config['format']}; this version of reir reads {FORMAT}")
@@ -156,7 +157,7 @@ def _of_folder(spec: ModelSpec, folder: Path, device: str) -> Parts:
         weights=weights,
         tower=tower,
         predictor=predictor,
-        predictor_weights=folder / predictor["weights"] if predictor else None,
+        predictor_weights=predictor_weights,
     )
 
 

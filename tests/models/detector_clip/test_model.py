@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -329,6 +330,10 @@ def test_wrong_folders_are_refused(tmp_path, rcnn):
     with pytest.raises(UsageError, match=r"has no open_clip_config\.json"):
         load_model(f"rcnn-clip:{tmp_path}")
     (tmp_path / "config.json").write_text('{"model": "rcnn-clip"}')
+    with pytest.raises(UsageError, match="is not the configuration of a detector"):
+        load_model(f"rcnn-clip:{tmp_path}")
+    config = json.loads((rcnn / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "predictor": {"scale": 20.0}}))
     with pytest.raises(UsageError, match="is not the configuration of a detector"):
         load_model(f"rcnn-clip:{tmp_path}")
 
