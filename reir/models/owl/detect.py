@@ -14,6 +14,7 @@ from torch import Tensor
 from reir.errors import UsageError
 from reir.models.device import resolve_device, working_dtype
 from reir.models.owl.folder import OwlFolder
+from reir.models.transformers_folder import loading_from
 from reir.types import FloatArray, Instances, Picture
 
 CANDIDATES = 400
@@ -196,27 +197,17 @@ def _rows(table: Tensor, indices: Tensor) -> Tensor:
 def _load(folder: OwlFolder) -> tuple[Any, Any]:
     """The image processor and the network of a folder, in evaluation mode."""
     import transformers
-    from transformers.utils import logging
 
     classes: dict[str, tuple[Any, Any]] = {
         "owlvit": (transformers.OwlViTForObjectDetection, transformers.OwlViTImageProcessor),
         "owlv2": (transformers.Owlv2ForObjectDetection, transformers.Owlv2ImageProcessor),
     }
     network_class, processor_class = classes[folder.family]
-    shown, spoken = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # What it has to say of missing weights is raised below.
-    try:
+    with loading_from(folder.path):
         processor = processor_class.from_pretrained(folder.path, local_files_only=True)
         network, told = network_class.from_pretrained(
             folder.path, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
-    except Exception as error:  # The library raises a dozen kinds for damaged files.
-        raise UsageError(f"{folder.path} cannot be loaded ({' '.join(str(error).split())}). Copy it again") from error
-    finally:
-        logging.set_verbosity(spoken)
-        if shown:
-            logging.enable_progress_bar()
     if told["missing_keys"]:
         lacking = sorted(told["missing_keys"])
         raise UsageError(

@@ -1,13 +1,13 @@
-"""Networks of transformers from a folder, without its progress bars."""
+"""Networks of transformers, and their processors, from a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from reir.errors import UsageError
 from reir.models.sam_clip.parts import Network
+from reir.models.transformers_folder import loading_from
 
 _LEFT_OUT = 0.05
 """Share of a network's weights that its file may lack: published files leave out those that are copies of others."""
@@ -19,7 +19,7 @@ def load_network(network: Network, network_class: Any, *, dtype: Any) -> Any:
     Raises:
         UsageError: its files are damaged, or hold another network's weights.
     """
-    with _of_folder(network):
+    with loading_from(network.folder):
         model, told = network_class.from_pretrained(
             network.folder, local_files_only=True, dtype=dtype, output_loading_info=True
         )
@@ -39,23 +39,5 @@ def load_processor(network: Network, processor_class: Any) -> Any:
         UsageError: its files are missing or damaged.
     """
     load: Callable[..., Any] = processor_class.from_pretrained
-    with _of_folder(network):
+    with loading_from(network.folder):
         return load(network.folder, local_files_only=True)
-
-
-@contextmanager
-def _of_folder(network: Network) -> Iterator[None]:
-    from transformers.utils import logging
-
-    shown, spoken = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    except Exception as error:  # The library raises a dozen kinds for damaged files.
-        cause = " ".join(str(error).split())[:300]
-        raise UsageError(f"{network.folder} cannot be loaded ({cause}). Copy it again") from error
-    finally:
-        logging.set_verbosity(spoken)
-        if shown:
-            logging.enable_progress_bar()
