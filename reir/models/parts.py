@@ -8,7 +8,7 @@ from pathlib import Path
 from reir.errors import UsageError
 from reir.models.detector_clip.parts import DEFAULT_DETECTOR, DEFAULT_TOWER
 from reir.models.detector_clip.published import PUBLISHED, published_url
-from reir.models.hub import FileSource, HubSource, Source, hub_source, model_source
+from reir.models.hub import FileSource, HubSource, Source, hub_source, model_source, published_file
 from reir.models.sam_clip import parts as sam_clip
 from reir.models.specification import ModelSpec
 
@@ -62,7 +62,6 @@ def tower_sources(name: str) -> list[Source]:
     if name in _KNOWN_TOWERS:
         return [hub_source(_KNOWN_TOWERS[name])]
     from reir.models.towers.openclip_registry import architecture_config, pretrained_config
-    from reir.models.towers.source import published_file
 
     architecture, _, tag = name.partition("__")
     if is_tower_file(name):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reir.models.detector_clip.detector import ARCHITECTURES, SMALL
-from reir.models.hub import FileSource
-from reir.models.towers import find_published_file
+from reir.models.hub import FileSource, find_published_file
 
 _SITE = "https://download.pytorch.org/models"
 _FILES = {

@@ -3,11 +3,11 @@
 from reir.models.hub.cache import cached_snapshot, hub_cache, hub_endpoint, is_offline
 from reir.models.hub.fetch import HubDownload, plan_download
 from reir.models.hub.fetch_file import FileDownload, plan_file
-from reir.models.hub.find import expected_hashes, find_folder, pinned_revision
+from reir.models.hub.find import expected_hashes, find_folder, find_published_file, pinned_revision
 from reir.models.hub.hashes import compute_sha256, digest_of_folder, matching_files, sha256_of
 from reir.models.hub.listing import HubUnreachableError
 from reir.models.hub.records import RECORD_FILE, Record
-from reir.models.hub.sources import FileSource, HubSource, Source, hub_source, model_source
+from reir.models.hub.sources import FileSource, HubSource, Source, hub_source, model_source, published_file
 from reir.models.hub.verify import CheckedFile, check_folder, check_source, is_here
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "digest_of_folder",
     "expected_hashes",
     "find_folder",
+    "find_published_file",
     "hub_cache",
     "hub_endpoint",
     "hub_source",
@@ -37,5 +38,6 @@ __all__ = [
     "pinned_revision",
     "plan_download",
     "plan_file",
+    "published_file",
     "sha256_of",
 ]

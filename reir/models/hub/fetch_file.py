@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from reir.errors import WeightsMissingError
 from reir.models.hub.cache import is_offline
+from reir.models.hub.find import mend_missing_file
 from reir.models.hub.hashes import compute_sha256
 from reir.models.hub.listing import PATIENCE, HubUnreachableError, within
 from reir.models.hub.sources import FileSource
@@ -61,14 +61,6 @@ def plan_file(source: FileSource, *, to: Path | None = None) -> FileDownload:
 def is_whole(source: FileSource, path: Path) -> bool:
     """Whether a path holds the file, by the published start of its hash; the file is read again."""
     return path.is_file() and compute_sha256(path).startswith(source.sha256)
-
-
-def mend_missing_file(source: FileSource) -> str:
-    """What to do where the file is not here, with a network and without."""
-    return (
-        f"Fetch it with: curl -fL --create-dirs -o {shlex.quote(str(source.path))} {source.url}\n"
-        f"Without a network: run that where there is one, and copy the file to {source.path} here"
-    )
 
 
 def _target(source: FileSource, to: Path | None) -> Path:

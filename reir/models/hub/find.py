@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from reir.errors import WeightsMissingError
 from reir.models.hub.cache import cached_snapshot
 from reir.models.hub.hashes import matching_files, sha256_of
 from reir.models.hub.records import Record, record_path
-from reir.models.hub.sources import HubSource, hub_source
+from reir.models.hub.sources import FileSource, HubSource, hub_source
 
 
 def find_folder(repo: str, *, revision: str | None = None, patterns: Sequence[str] | None = None) -> Path:
@@ -42,6 +43,21 @@ def find_folder(repo: str, *, revision: str | None = None, patterns: Sequence[st
     return folder
 
 
+def find_published_file(source: FileSource, *, what: str) -> Path:
+    """A published file in the cache folder of the library that publishes it; nothing is fetched.
+
+    Raises:
+        WeightsMissingError: it is not there, or has another hash; the message names the command that fetches it.
+    """
+    path, digest = source.path, source.sha256
+    if not path.is_file():
+        raise WeightsMissingError(what, f"no file {path}", mend_missing_file(source))
+    if not sha256_of(path).startswith(digest):
+        cause = f"the file {path} is damaged: its SHA-256 does not begin with {digest}"
+        raise WeightsMissingError(what, cause, mend_missing_file(source))
+    return path
+
+
 def pinned_revision(source: HubSource) -> str | None:
     """The commit that is used of a repository: the pinned one, else the one on record."""
     if source.revision is not None:
@@ -70,4 +86,12 @@ def mend_missing(source: HubSource) -> str:
         f"Fetch them with: reir models download {source.name}\n"
         f"Without a network: run this where there is one: reir models download {source.name} --to {folder}\n"
         f"then copy the folder {folder} here and say: {use}"
+    )
+
+
+def mend_missing_file(source: FileSource) -> str:
+    """What to do where the file is not here, with a network and without."""
+    return (
+        f"Fetch it with: curl -fL --create-dirs -o {shlex.quote(str(source.path))} {source.url}\n"
+        f"Without a network: run that where there is one, and copy the file to {source.path} here"
     )

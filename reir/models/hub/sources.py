@@ -177,3 +177,16 @@ def hub_source(repo: str) -> HubSource:
 def model_source(name: str) -> HubSource | None:
     """The repository that is all of a registered model; None for a model of several parts or without a download."""
     return next((source for source in HUB_SOURCES.values() if source.model == name), None)
+
+
+def published_file(url: str) -> FileSource:
+    """The file of weights at an address of open_clip's registry, with what the address says of its hash.
+
+    OpenAI writes the whole hash into the path, open_clip its start into the name of the file, others nothing.
+    """
+    digest = ""
+    if "openaipublic" in url:
+        digest = url.split("/")[-2]
+    elif "mlfoundations" in url:
+        digest = url.rpartition("/")[2].rpartition(".")[0].rpartition("-")[2]
+    return FileSource(url, "clip", digest)

@@ -1,7 +1,7 @@
 """Image-text towers: pictures and texts to unit vectors of one space, by any model of open_clip."""
 
 from reir.models.towers.preprocess import RESIZE_MODES, Preprocess
-from reir.models.towers.source import TowerSource, find_published_file, published_file
+from reir.models.towers.source import TowerSource
 from reir.models.towers.tower import ClipTower
 
-__all__ = ["RESIZE_MODES", "ClipTower", "Preprocess", "TowerSource", "find_published_file", "published_file"]
+__all__ = ["RESIZE_MODES", "ClipTower", "Preprocess", "TowerSource"]

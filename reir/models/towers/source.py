@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reir.errors import UsageError, WeightsMissingError
-from reir.models.hub import FileSource, digest_of_folder, find_folder, sha256_of
-from reir.models.hub.fetch_file import mend_missing_file
+from reir.models.hub import digest_of_folder, find_folder, find_published_file, published_file, sha256_of
 from reir.models.towers.openclip_registry import architecture_config, architectures, near, pretrained_config
 from reir.models.towers.preprocess import RESIZE_MODES, Preprocess
 
@@ -175,34 +174,6 @@ def _published_weights(name: str, record: Mapping[str, Any]) -> Path:
             name, f"{folder} holds no {names[0]}", f"Fetch them with: reir models download {repo}"
         )
     return find_published_file(published_file(str(record["url"])), what=name)
-
-
-def published_file(url: str) -> FileSource:
-    """The file of weights at an address of open_clip's registry, with what the address says of its hash.
-
-    OpenAI writes the whole hash into the path, open_clip its start into the name of the file, others nothing.
-    """
-    digest = ""
-    if "openaipublic" in url:
-        digest = url.split("/")[-2]
-    elif "mlfoundations" in url:
-        digest = url.rpartition("/")[2].rpartition(".")[0].rpartition("-")[2]
-    return FileSource(url, "clip", digest)
-
-
-def find_published_file(source: FileSource, *, what: str) -> Path:
-    """A published file in the cache folder of the library that publishes it; nothing is fetched.
-
-    Raises:
-        WeightsMissingError: it is not there, or has another hash; the message names the command that fetches it.
-    """
-    path, digest = source.path, source.sha256
-    if not path.is_file():
-        raise WeightsMissingError(what, f"no file {path}", mend_missing_file(source))
-    if not sha256_of(path).startswith(digest):
-        cause = f"the file {path} is damaged: its SHA-256 does not begin with {digest}"
-        raise WeightsMissingError(what, cause, mend_missing_file(source))
-    return path
 
 
 def _checkpoint_in(folder: Path) -> Path | None:

@@ -16,8 +16,8 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from reir.errors import UsageError
 from reir.models.detector_clip.detector import DetectorConfig, build_detector, feature_width, read_weights
 from reir.models.detector_clip.predictor import ClipPredictor
-from reir.models.hub import FileSource
-from reir.models.towers import ClipTower, find_published_file
+from reir.models.hub import FileSource, find_published_file
+from reir.models.towers import ClipTower
 from reir.training.referring.config import UNTRAINED, DetectorStart, ReferringConfig
 
 _SITE = "https://download.pytorch.org/models"

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from reir.errors import WeightsMissingError
-from reir.models.hub import FileSource, HubSource, check_source, is_here, plan_download, plan_file, sha256_of, stream
+from reir.models.hub import (
+    FileSource,
+    HubSource,
+    check_source,
+    find_published_file,
+    is_here,
+    plan_download,
+    plan_file,
+    published_file,
+    sha256_of,
+    stream,
+)
 from reir.models.hub import sources as known_sources
 from tests.models.hub.conftest import REPO
 from tests.models.hub.server import COMMIT, TinyHub
@@ -101,3 +112,20 @@ def test_a_copy_that_lacks_a_file_is_not_whole(hub: TinyHub, monkeypatch: pytest
     folder = plan_download(HubSource(REPO, files=("config.json",))).run()
     found = {file.path: file.state for file in check_source(whole)}
     assert found == {folder / "config.json": "whole", folder / "model.safetensors": "missing"}
+
+
+def test_files_at_plain_addresses_are_held_to_the_hash_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As OpenAI publishes its own; where a repository of the hub has them too, that is asked."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    digest = hashlib.sha256(b"whole").hexdigest()
+    source = published_file(f"https://openaipublic.azureedge.net/clip/models/{digest}/ViT-B-32.pt")
+    with pytest.raises(WeightsMissingError, match=f"curl -fL --create-dirs -o {source.path} {source.url}"):
+        find_published_file(source, what="ViT-B-32__openai")
+    source.path.parent.mkdir(parents=True)
+    source.path.write_bytes(b"whol")
+    with pytest.raises(WeightsMissingError, match=f"is damaged: its SHA-256 does not begin with {digest}"):
+        find_published_file(source, what="ViT-B-32__openai")
+    source.path.write_bytes(b"whole")
+    assert find_published_file(source, what="ViT-B-32__openai") == source.path
+    assert published_file("https://github.com/mlfoundations/open_clip/releases/x/vit_b_32-abcd12.pt").sha256 == "abcd12"
+    assert published_file("https://dl.fbaipublicfiles.com/MMPT/metaclip/b32.pt").sha256 == ""

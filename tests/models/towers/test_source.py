@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import pytest
 from reir.errors import UsageError, WeightsMissingError
 from reir.models.towers import ClipTower
 from reir.models.towers.openclip_registry import architecture_config, architectures
-from reir.models.towers.source import find_published_file, published_file
 from tests.models.towers.tiny_tower import WEIGHTS, save_tiny_siglip, save_tiny_tower
 
 
@@ -118,22 +116,6 @@ def test_openais_activation_comes_with_its_weights(hub):
     assert ClipTower.load("ViT-B-16__openai").source.quick_gelu
     save_in_hub(hub, "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", {"open_clip_pytorch_model.bin": b"weights"})
     assert not ClipTower.load("ViT-B-16__laion2b_s34b_b88k").source.quick_gelu
-
-
-def test_files_at_plain_addresses_are_held_to_the_hash_in_them(hub):
-    """As OpenAI publishes its own; where a repository of the hub has them too, that is asked."""
-    digest = hashlib.sha256(b"whole").hexdigest()
-    source = published_file(f"https://openaipublic.azureedge.net/clip/models/{digest}/ViT-B-32.pt")
-    with pytest.raises(WeightsMissingError, match=f"curl -fL --create-dirs -o {source.path} {source.url}"):
-        find_published_file(source, what="ViT-B-32__openai")
-    source.path.parent.mkdir(parents=True)
-    source.path.write_bytes(b"whol")
-    with pytest.raises(WeightsMissingError, match=f"is damaged: its SHA-256 does not begin with {digest}"):
-        find_published_file(source, what="ViT-B-32__openai")
-    source.path.write_bytes(b"whole")
-    assert find_published_file(source, what="ViT-B-32__openai") == source.path
-    assert published_file("https://github.com/mlfoundations/open_clip/releases/x/vit_b_32-abcd12.pt").sha256 == "abcd12"
-    assert published_file("https://dl.fbaipublicfiles.com/MMPT/metaclip/b32.pt").sha256 == ""
 
 
 def test_the_digest_is_of_everything_that_changes_vectors(tmp_path):
