@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from PIL import Image
 RESIZE_MODES = ("squash", "shortest", "longest")
 """``squash``: both sides to the tower's, whatever the shape. ``shortest``: the shorter side, and the middle is cut out.
 ``longest``: the longer side, and the rest is filled."""
+
+LONG = 16
+"""Times the tower's size beyond which of a crop only the middle is enlarged: the same but for rounding."""
 
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
@@ -54,26 +58,36 @@ class Preprocess:
         image = Image.fromarray(pixels)
         height, width = self.size
         if self.resize_mode == "squash":
-            return np.asarray(self._filter(image, width, height))
+            return np.asarray(image.resize((width, height), self._method))
         if self.resize_mode == "shortest" and height == width:
             # torchvision's Resize of one number: the longer side is cut off, not rounded.
             shorter = min(image.size)
             sides = [height if side == shorter else int(height * side / shorter) for side in image.size]
-            return self._centre(self._filter(image, sides[0], sides[1]))
+            return self._middle(image, sides[0], sides[1], self._method)
         ratios = (image.width / width, image.height / height)
         ratio = max(ratios) if self.resize_mode == "longest" else min(ratios)
-        # open_clip leaves its filter at bicubic where a picture is fitted to a target that is not square.
-        method = Image.Resampling.BICUBIC if self.resize_mode == "shortest" else None
-        scaled = self._filter(image, max(1, round(image.width / ratio)), max(1, round(image.height / ratio)), method)
-        return self._centre(scaled)
+        sides = [max(1, round(image.width / ratio)), max(1, round(image.height / ratio))]
+        if self.resize_mode == "shortest":
+            # open_clip leaves its filter at bicubic where a picture is fitted to a target that is not square.
+            return self._middle(image, sides[0], sides[1], Image.Resampling.BICUBIC)
+        return self._centre(image.resize((sides[0], sides[1]), self._method))
 
-    def _filter(
-        self, image: Image.Image, width: int, height: int, method: Image.Resampling | None = None
-    ) -> Image.Image:
-        if method is None:
-            bilinear = self.interpolation == "bilinear"
-            method = Image.Resampling.BILINEAR if bilinear else Image.Resampling.BICUBIC
-        return image.resize((width, height), method)
+    def _middle(self, image: Image.Image, width: int, height: int, method: Image.Resampling) -> npt.NDArray[np.uint8]:
+        """The middle (H, W, 3) of an image scaled to a size."""
+        if max(width, height) <= max(LONG * max(self.size), *image.size):
+            return self._centre(image.resize((width, height), method))
+        # Of a strip one pixel wide the whole would be hundreds of megabytes.
+        spans = [
+            _span(side, scaled, wanted)
+            for side, scaled, wanted in zip(image.size, (width, height), reversed(self.size), strict=True)
+        ]
+        (left, right, x0, x1), (top, bottom, y0, y1) = spans
+        strip = image.crop((left, top, right, bottom))
+        return np.asarray(strip.resize((self.size[1], self.size[0]), method, box=(x0, y0, x1, y1)))
+
+    @property
+    def _method(self) -> Image.Resampling:
+        return Image.Resampling.BILINEAR if self.interpolation == "bilinear" else Image.Resampling.BICUBIC
 
     def _centre(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """The middle (H, W, 3) of an image, filled where it is smaller."""
@@ -85,6 +99,16 @@ class Preprocess:
             pixels = np.pad(pixels, [*around, (0, 0)], constant_values=self.fill_color)
         top, left = round((pixels.shape[0] - height) / 2.0), round((pixels.shape[1] - width) / 2.0)
         return pixels[top : top + height, left : left + width]
+
+
+def _span(side: int, scaled: int, wanted: int) -> tuple[int, int, float, float]:
+    """Where the middle ``wanted`` of ``scaled`` pixels lies in a side: from, to with the filter's reach, and within."""
+    pixel = side / scaled
+    start = round((scaled - wanted) / 2.0)
+    reach = 3  # bicubic's, where it enlarges, is two pixels
+    low, high = start * pixel, (start + wanted) * pixel
+    first, last = max(math.floor(low) - reach, 0), min(math.ceil(high) + reach, side)
+    return first, last, low - first, min(high - first, last - first)
 
 
 def _pair(size: int | Sequence[int]) -> tuple[int, int]:

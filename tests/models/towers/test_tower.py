@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from reir.models.towers import RESIZE_MODES, ClipTower
+from reir.models.towers import RESIZE_MODES, ClipTower, Preprocess
+from reir.models.towers.preprocess import LONG
 from tests.models.towers.tiny_tower import CONTEXT, SIDE, save_tiny_eva, save_tiny_siglip, save_tiny_tower
 
 MAKERS = {"clip": save_tiny_tower, "siglip": save_tiny_siglip, "eva": save_tiny_eva}
@@ -44,6 +45,27 @@ def test_crops_are_embedded_as_by_open_clip(folder, crops, mode):
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, reference(folder, crops, mode), atol=1e-6)
     assert len(np.unique(got.round(3), axis=0)) == len(crops)  # random weights that tell crops apart
+
+
+@pytest.mark.parametrize("shape", [(1, 1500), (1499, 2), (3, 1000)])
+@pytest.mark.parametrize("size", [(SIDE, SIDE), (SIDE, SIDE // 2)])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_of_a_long_strip_only_the_middle_is_enlarged(shape, size, interpolation, monkeypatch):
+    """It is what open_clip cuts out of the whole, which can be hundreds of megabytes; but for rounding to 8 bits."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    whole = open_clip.image_transform(
+        size, is_train=False, mean=(0.0,) * 3, std=(1.0,) * 3, resize_mode="shortest", interpolation=interpolation
+    )(Image.fromarray(pixels))
+    made = []
+    resize = Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image,
+        "resize",
+        lambda self, sides, *rest, **named: made.append(sides) or resize(self, sides, *rest, **named),
+    )
+    got = Preprocess(size, interpolation=interpolation, resize_mode="shortest").resize(pixels)
+    np.testing.assert_allclose(got, 255 * whole.numpy().transpose(1, 2, 0), atol=1.01)
+    assert max(made[0]) <= LONG * SIDE
 
 
 def test_texts_are_embedded_as_by_open_clip(folder):
