@@ -138,8 +138,10 @@ def _what_to_download(name: str) -> tuple[ModelSpec | None, list[Source]]:
     """The model of a name and its sources; a tower or a repository is no model."""
     from reir.errors import UsageError
     from reir.models import model_sources, model_spec, tower_sources
-    from reir.models.hub import hub_source
+    from reir.models.hub import TOKENIZER_REPOSITORIES, hub_source, tokenizer_source
 
+    if name in TOKENIZER_REPOSITORIES:
+        return None, [tokenizer_source(name)]
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not Path(name).exists():
         return None, [hub_source(name)]
     if "__" in name and ":" not in name:

@@ -8,7 +8,7 @@ from pathlib import Path
 from reir.errors import UsageError
 from reir.models.detector_clip.parts import DEFAULT_DETECTOR, DEFAULT_TOWER
 from reir.models.detector_clip.published import PUBLISHED, published_url
-from reir.models.hub import FileSource, HubSource, Source, hub_source, model_source, published_file
+from reir.models.hub import FileSource, HubSource, Source, hub_source, model_source, published_file, tokenizer_source
 from reir.models.sam_clip import parts as sam_clip
 from reir.models.specification import ModelSpec
 
@@ -72,7 +72,7 @@ def tower_sources(name: str) -> list[Source]:
     text = architecture_config(architecture)["text_cfg"]
     have = {source.repo for source in sources if isinstance(source, HubSource)}
     for repo in {text.get("hf_tokenizer_name"), text.get("hf_model_name")} - {None} - have:
-        sources.append(HubSource(repo, files=("*.json", "*.txt", "*.model")))
+        sources.append(tokenizer_source(repo))
     return sources
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 
 from reir.cli.app import run
+from reir.errors import WeightsMissingError
 from reir.models import load_model
-from reir.models.hub import HubSource
+from reir.models.hub import HubSource, find_folder
 from reir.models.hub import sources as known_sources
 from tests.cli.conftest import Done
 from tests.models.hub.server import COMMIT, TinyHub, tiny_hub
@@ -156,6 +158,15 @@ def test_a_repository_by_its_own_name(reir: Any, hub: TinyHub, tmp_path: Path) -
     assert done.code == 0
     names = {path.name for path in (tmp_path / "tower").iterdir()}
     assert names == {"open_clip_config.json", "open_clip_model.safetensors", "reir-weights.json"}
+
+
+def test_a_tokenizer_without_an_owner_is_fetched_by_the_command_that_is_printed(reir: Any, hub: TinyHub) -> None:
+    hub.repositories["roberta-base"] = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": b"1"}
+    with pytest.raises(WeightsMissingError) as missing:
+        find_folder("roberta-base")
+    command = re.findall(r"reir (models download roberta-base)\n", str(missing.value))[0]
+    assert reir(*command.split()).code == 0
+    assert {path.name for path in find_folder("roberta-base").iterdir()} == {"config.json", "tokenizer.json"}
 
 
 def test_the_package_verifies_itself(reir: Any) -> None:

@@ -7,11 +7,21 @@ from reir.models.hub.find import expected_hashes, find_folder, find_published_fi
 from reir.models.hub.hashes import compute_sha256, digest_of_folder, matching_files, sha256_of
 from reir.models.hub.listing import HubUnreachableError
 from reir.models.hub.records import RECORD_FILE, Record
-from reir.models.hub.sources import FileSource, HubSource, Source, hub_source, model_source, published_file
+from reir.models.hub.sources import (
+    TOKENIZER_REPOSITORIES,
+    FileSource,
+    HubSource,
+    Source,
+    hub_source,
+    model_source,
+    published_file,
+    tokenizer_source,
+)
 from reir.models.hub.verify import CheckedFile, check_folder, check_source, is_here
 
 __all__ = [
     "RECORD_FILE",
+    "TOKENIZER_REPOSITORIES",
     "CheckedFile",
     "FileDownload",
     "FileSource",
@@ -40,4 +50,5 @@ __all__ = [
     "plan_file",
     "published_file",
     "sha256_of",
+    "tokenizer_source",
 ]

@@ -169,6 +169,15 @@ _KNOWN = (
 HUB_SOURCES: Mapping[str, HubSource] = {source.repo: source for source in _KNOWN}
 
 
+TOKENIZER_REPOSITORIES = ("bert-base-uncased", "roberta-base", "xlm-roberta-base", "xlm-roberta-large")
+"""Repositories without an owner, which open_clip's towers name for their tokenizer."""
+
+
+def tokenizer_source(repo: str) -> HubSource:
+    """A repository of which only configuration and tokenizer are needed, not its weights."""
+    return HubSource(repo, files=("*.json", "*.txt", "*.model"))
+
+
 def hub_source(repo: str) -> HubSource:
     """What is known of a hub repository; one that is not known has neither a pinned revision nor hashes."""
     return HUB_SOURCES.get(repo) or HubSource(repo)
