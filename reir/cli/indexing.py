@@ -128,8 +128,11 @@ def _bring_up_to_date(
     """The report of the run, and which index and model it was about."""
     from reir.cli.console import progress_bar, warn
     from reir.cli.weights import choose_for_photos, load_or_fetch
+    from reir.errors import WeightsMissingError
     from reir.indexer import open_existing, open_or_create, rehearse, run_index
     from reir.indexer.location import new_location
+    from reir.models import auto_name, load_model, model_spec
+    from reir.types import ModelIdentity
 
     index = open_existing(path, db=db, database_url=database_url)
     warnings: list[str] = []
@@ -139,12 +142,17 @@ def _bring_up_to_date(
     def load() -> Model:
         if index is not None and model_name in (None, "auto") and not (options.rebuild and model_name):
             name = index.info.model.name
+        elif model_name in (None, "auto") and options.dry_run:
+            name = auto_name()
         elif model_name in (None, "auto"):
             name, warning = choose_for_photos(yes=yes)
             warnings.extend(warning)
         else:
             name = str(model_name)
-        model = load_or_fetch(name, device=device, yes=yes, ask=asking)
+        if options.dry_run:  # fetches nothing
+            model = load_model(name, device=device)
+        else:
+            model = load_or_fetch(name, device=device, yes=yes, ask=asking)
         if model.notice:
             warnings.append(model.notice)
         warn(warnings)
@@ -167,8 +175,16 @@ def _bring_up_to_date(
         "warnings": warnings,
     }
     if options.rebuild:
-        index, options = _renewed(index, load().identity, options, database_url)
-        facts["model"] = load().identity.name
+        try:
+            model = load().identity
+        except WeightsMissingError:
+            if not options.dry_run:
+                raise
+            # Weights that are not here made no index here, unless it says so.
+            name = str(model_spec(model_name)) if model_name else index.info.model.name
+            model = index.info.model if name == index.info.model.name else ModelIdentity(name, "not here", 1)
+        index, options = _renewed(index, model, options, database_url)
+        facts["model"] = model.name
     elif model_name not in (None, "auto") and not options.dry_run:
         index.info.require(load().identity)
     asking = False

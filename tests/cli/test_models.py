@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from reir.cli.app import run
 from reir.errors import WeightsMissingError
@@ -308,6 +309,18 @@ def test_an_index_keeps_its_model_when_a_better_one_arrives(reir: Any, hub: Tiny
     assert reir("index", tmp_path / "photos", "--model", "auto", "--json").json["model"] == "clare-tiny"
     anew = ("index", tmp_path / "photos", "--model", "auto", "--rebuild", "--json")
     assert reir(*anew).json["model"] == "owlv2-base"
+
+
+@pytest.mark.parametrize("named", ["owlv2-base", "auto"])
+def test_a_rehearsal_of_a_rebuild_fetches_nothing(reir: Any, hub: TinyHub, tmp_path: Path, named: str) -> None:
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "photos/red.png")
+    assert reir("index", tmp_path / "photos", "--json").json["model"] == "clare-tiny"
+    rehearsed = reir("index", tmp_path / "photos", "--rebuild", "--dry-run", "--model", named, "--yes", "--json")
+    assert rehearsed.code == 0, rehearsed.err
+    assert (rehearsed.json["model"], hub.requests) == ("clare-tiny" if named == "auto" else named, [])
+    assert rehearsed.json["changed"] == 1
+    assert reir("index", tmp_path / "photos", "--json").json["model"] == "clare-tiny"
 
 
 def test_damaged_weights_are_refused_by_the_name_of_the_file(reir: Any, hub: TinyHub, tmp_path: Path) -> None:
