@@ -89,13 +89,13 @@ def test_other_towers_are_left_to_open_clip(folder, tmp_path):
     np.testing.assert_allclose(ClipTower.load(str(other)).encode_texts(TEXTS), reference(other), atol=1e-6)
 
 
-def test_weights_that_numpy_does_not_know_are_left_to_open_clip(folder, tmp_path):
+def test_weights_in_bfloat16_are_read_by_whoever_can(folder, tmp_path):
+    """Numpy knows bfloat16 only where some package has taught it; else open_clip reads the tower."""
     (tmp_path / "open_clip_config.json").write_bytes((folder / "open_clip_config.json").read_bytes())
     state = {name: value.bfloat16() for name, value in load_file(folder / WEIGHTS).items()}
     save_file(state, tmp_path / WEIGHTS)
     tower = ClipTower.load(str(tmp_path), device="cpu")
-    assert ClipText.load(tower.source) is None
-    np.testing.assert_allclose(tower.encode_texts(TEXTS), reference(tmp_path), atol=1e-6)
+    np.testing.assert_allclose(tower.encode_texts(TEXTS), reference(tmp_path), atol=2e-6)
 
 
 def test_a_text_needs_no_torch(folder):

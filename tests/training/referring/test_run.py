@@ -54,7 +54,10 @@ def test_gradients_reach_what_is_trained_and_nothing_else(kind: str, run_of, rec
     assert np.array_equal(start.tower.encode_texts(["the red one"]), before)
 
 
-def test_the_predictor_learns_which_text_belongs_to_which_region(run_of, rectangles: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])  # whichever text is said of whichever region
+def test_the_predictor_learns_which_text_belongs_to_which_region(
+    order: list[int], run_of, rectangles: Path, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     start = make_start(run_of("rpn-clip"), folder=tmp_path, device="cpu")
     assert start.predictor is not None
@@ -62,25 +65,18 @@ def test_the_predictor_learns_which_text_belongs_to_which_region(run_of, rectang
     set_training(start, frozen_norms=False)
     picture = referred_pictures(load_dataset(rectangles), limit=1)[0]
     pixels, boxes = read_pixels(picture, 128)
-    texts = torch.eye(start.tower.dimension)[:2]
-
-    def cosines() -> torch.Tensor:
-        with torch.inference_mode():
-            images, _ = start.detector.transform([pixels])
-            maps = start.detector.backbone(images.tensors)
-            ((_, embeddings),) = predict_regions(start.detector, start.predictor, maps, [boxes], images.image_sizes)
-        return embeddings @ texts.T
-
+    texts = torch.eye(start.tower.dimension)[:2][order]
     optim = torch.optim.Adam([*start.detector.parameters(), *start.predictor.parameters()], lr=2e-3)
-    margins = []
-    for order in ([0, 1], [1, 0]):  # the texts exchanged: what was learned turns round
-        for _ in range(12):
-            optim.zero_grad()
-            detector_losses(start.detector, start.predictor, [pixels], [boxes], [texts[order]])["classifier"].backward()
-            optim.step()
-        found = cosines()[:, order]
-        margins.append(float((found.diagonal() - found.fliplr().diagonal()).min()))
-    assert min(margins) > 0.1
+    for _ in range(40):
+        optim.zero_grad()
+        detector_losses(start.detector, start.predictor, [pixels], [boxes], [texts])["classifier"].backward()
+        optim.step()
+    with torch.inference_mode():
+        images, _ = start.detector.transform([pixels])
+        maps = start.detector.backbone(images.tensors)
+        ((_, embeddings),) = predict_regions(start.detector, start.predictor, maps, [boxes], images.image_sizes)
+    cosines = embeddings @ texts.T
+    assert float((cosines.diagonal() - cosines.fliplr().diagonal()).min()) > 0.05
 
 
 @pytest.mark.parametrize("kind", KINDS)
