@@ -93,7 +93,8 @@ def extract_seconds(model: Model, pictures: list[Picture], batch: int) -> tuple[
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, float]:
     """Images and instances a second of a backend."""
-    model = load_model(random_backend(name, options.cache), device=options.device)
+    given = "".join(f",{option}" for option in options.option)
+    model = load_model(random_backend(name, options.cache) + given, device=options.device)
     pictures = pictures_of(options.images, options.count, options.side, model.decode_side)
     model.extract(pictures[:1])
     rounds = [extract_seconds(model, pictures, options.batch) for _ in range(options.rounds)]
@@ -125,6 +126,7 @@ def main() -> None:
     options.add_argument("--device", default="auto")
     options.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "reir-random-backends")
     options.add_argument("--only", action="append", choices=sorted(BACKENDS))
+    options.add_argument("--option", action="append", default=[], help="of the models' names: precision=bfloat16")
     options.add_argument("--json", type=Path)
     chosen = options.parse_args()
     print_machine(["torch", "torchvision", "transformers", "open_clip_torch"], seed=0)

@@ -43,10 +43,11 @@ register(
 )
 
 
-for _name, _tower, _side, _megabytes in (
-    ("owlvit-base-patch32", "ViT-B/32", 768, 614.7),
-    ("owlvit-base-patch16", "ViT-B/16", 768, 612.9),
-    ("owlvit-large-patch14", "ViT-L/14", 840, 1737.3),
+# Paces are those of benchmarks/bench_backends.py on two cores of a processor that computes in bfloat16; docs/models.md.
+for _name, _tower, _side, _megabytes, _pace in (
+    ("owlvit-base-patch32", "ViT-B/32", 768, 614.7, "2.3 images/s on two processor cores"),
+    ("owlvit-base-patch16", "ViT-B/16", 768, 612.9, None),
+    ("owlvit-large-patch14", "ViT-L/14", 840, 1737.3, None),
 ):
     register(
         ModelEntry(
@@ -59,11 +60,12 @@ for _name, _tower, _side, _megabytes in (
             world=_PHOTOS,
             transforms=f"resized to {_side}x{_side} without regard to shape; {_CLIP_PIXELS}",
             megabytes=_megabytes,
+            pace=_pace,
         )
     )
-for _name, _tower, _side, _megabytes in (
-    ("owlv2-base", "ViT-B/16", 960, 621.5),
-    ("owlv2-large", "ViT-L/14", 1008, 1752.1),
+for _name, _tower, _side, _megabytes, _pace in (
+    ("owlv2-base", "ViT-B/16", 960, 621.5, "0.2 images/s on two processor cores, 0.5 with precision=bfloat16"),
+    ("owlv2-large", "ViT-L/14", 1008, 1752.1, None),
 ):
     register(
         ModelEntry(
@@ -76,9 +78,17 @@ for _name, _tower, _side, _megabytes in (
             world=_PHOTOS,
             transforms=f"padded to a square at the bottom and right, resized to {_side}x{_side}; {_CLIP_PIXELS}",
             megabytes=_megabytes,
+            pace=_pace,
         )
     )
-for _name, _boxes in (("rcnn-clip", "Faster R-CNN's boxes"), ("rpn-clip", "region proposals with objectness")):
+for _name, _boxes, _pace in (
+    ("rcnn-clip", "Faster R-CNN's boxes", "0.6 images/s on two processor cores, 1 with precision=bfloat16"),
+    (
+        "rpn-clip",
+        "region proposals with objectness",
+        "0.6 images/s on two processor cores, 1.7 with precision=bfloat16",
+    ),
+):
     register(
         ModelEntry(
             name=_name,
@@ -90,6 +100,7 @@ for _name, _boxes in (("rcnn-clip", "Faster R-CNN's boxes"), ("rpn-clip", "regio
             world=_PHOTOS,
             transforms="detector: shorter side 480; crops: the tower's own",
             megabytes=772.6,
+            pace=_pace,
         )
     )
 register(
@@ -103,5 +114,6 @@ register(
         world=_PHOTOS,
         transforms="SAM: longer side 1024; crops: the tower's own",
         megabytes=980.1,
+        pace="0.07 images/s on two processor cores",
     )
 )
