@@ -3,8 +3,9 @@
 from reir.search.current import CurrentSnapshot
 from reir.search.cursor import Cursor
 from reir.search.dates import parse_date
+from reir.search.encoder import Encoder, check_blend
 from reir.search.grouping import BOXES_PER_IMAGE, Candidate, group_by_image
-from reir.search.query import Encoder, Example, Query, check_blend, check_expression
+from reir.search.query import Example, Query, check_expression
 from reir.search.request import MOST_HITS, SearchRequest
 from reir.search.searcher import Searcher
 from reir.search.second_look import SecondLook

@@ -13,8 +13,9 @@ from reir.errors import ReirError, UsageError
 from reir.protocols import Model
 from reir.rerank import Look
 from reir.search.cursor import Cursor
+from reir.search.encoder import EncodedQuery, Encoder
 from reir.search.grouping import Candidate, group_by_image
-from reir.search.query import EncodedQuery, Encoder, Query
+from reir.search.query import Query
 from reir.search.request import MOST_HITS, SearchRequest
 from reir.search.second_look import SecondLook
 from reir.types import FloatArray, Hit, IntArray, SearchResult

@@ -15,7 +15,7 @@ from reir.rerank import Kind, Look, Stage, StagePlan, load_stage, run_stage
 from reir.types import Hit
 
 if TYPE_CHECKING:
-    from reir.search.query import EncodedQuery
+    from reir.search.encoder import EncodedQuery
     from reir.search.request import SearchRequest
 
 _REMEMBERED_HITS = 20_000
