@@ -75,7 +75,7 @@ class Service:
         """
         started = perf_counter()
         # Stages take seconds, for which no other search should wait.
-        queue = self.staged if any(request.stages is not None for request in requests) else self.searches
+        queue = self.staged if any(not request.stages.empty for request in requests) else self.searches
         answers = await queue.run(requests)
         total = (perf_counter() - started) * 1e3
         return [self._timed(answer, total) if isinstance(answer, SearchResult) else answer for answer in answers]

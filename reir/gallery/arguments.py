@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from reir.rerank import StagePlan
 from reir.types import Picture
 
 if TYPE_CHECKING:
@@ -53,11 +52,3 @@ def as_filter(
     from reir.store import ImageFilter
 
     return ImageFilter(*conditions)
-
-
-def as_stages(
-    rerank: Sequence[str], refine: str | None, mask: str | None, top: int, seconds: float
-) -> StagePlan | None:
-    """The stages as one plan, or None where there is none."""
-    plan = StagePlan(tuple(rerank), refine, mask, top, seconds)
-    return None if plan.empty else plan

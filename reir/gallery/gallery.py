@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from reir.errors import ModelMismatchError, ReirError, RootMismatchError, SnapshotGoneError, UsageError
-from reir.gallery.arguments import FilePath, as_example, as_filter, as_model, as_stages
+from reir.gallery.arguments import FilePath, as_example, as_filter, as_model
 from reir.gallery.info import GalleryInfo
-from reir.rerank import STAGE_SECONDS, STAGE_TOP
+from reir.rerank import STAGE_SECONDS, STAGE_TOP, StagePlan
 from reir.search import (
     BOXES_PER_IMAGE,
     CurrentSnapshot,
@@ -202,7 +202,7 @@ class Gallery:
         """
         query = self._query(expression, image, vector, cursor)
         where = as_filter(path_prefix, after, before, image_ids, external_ids)
-        stages = as_stages(rerank, refine, mask, stage_top, stage_seconds)
+        stages = StagePlan(tuple(rerank), refine, mask, stage_top, stage_seconds)
         return self._search(SearchRequest(query, top, flat, where, min_score, boxes, stages, blend))
 
     def like(
@@ -234,7 +234,7 @@ class Gallery:
             InstanceGoneError: the instance's picture was changed or removed since.
         """
         where = as_filter(path_prefix, after, before, image_ids, external_ids)
-        stages = as_stages(rerank, refine, mask, stage_top, stage_seconds)
+        stages = StagePlan(tuple(rerank), refine, mask, stage_top, stage_seconds)
         request = SearchRequest(Example(instance_id), top, flat, where, min_score, boxes, stages, blend)
         return self._search(request)
 

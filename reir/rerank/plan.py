@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reir.errors import UsageError
+from reir.rerank.stage import Kind
 
 STAGE_TOP = 100
 """Instances that are ranked anew, by default."""
@@ -45,9 +46,16 @@ class StagePlan:
             raise UsageError(f"a stage is named twice: {', '.join(self.rerank)}")
 
     @property
+    def steps(self) -> tuple[tuple[str, Kind], ...]:
+        """All stages with their kinds, in the order in which they run."""
+        shown: tuple[tuple[str | None, Kind], ...] = ((self.refine, "refine"), (self.mask, "mask"))
+        reranked: tuple[tuple[str, Kind], ...] = tuple((name, "rerank") for name in self.rerank)
+        return (*reranked, *((name, kind) for name, kind in shown if name is not None))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """All stages, in the order in which they run."""
-        return (*self.rerank, *(name for name in (self.refine, self.mask) if name is not None))
+        return tuple(name for name, _ in self.steps)
 
     @property
     def empty(self) -> bool:

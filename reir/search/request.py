@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_HITS = 10_000
 """The last place that can be asked for, over all pages: beyond it, read the vectors themselves (``reir export``)."""
 
+NO_STAGES = StagePlan()
+
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
@@ -44,7 +46,7 @@ class SearchRequest:
     where: ImageFilter | None = None
     min_score: float | None = None
     boxes: int = BOXES_PER_IMAGE
-    stages: StagePlan | None = None
+    stages: StagePlan = NO_STAGES
     blend: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
@@ -62,7 +64,8 @@ class SearchRequest:
     @property
     def conditions(self) -> bytes:
         """The digest that the pages of one answer share."""
-        others = (self.flat, self.boxes, self.min_score, self.stages, sorted((self.blend or {}).items()))
+        stages = None if self.stages.empty else self.stages
+        others = (self.flat, self.boxes, self.min_score, stages, sorted((self.blend or {}).items()))
         return digest_of(self.where, *others)
 
     @property

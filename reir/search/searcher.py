@@ -45,7 +45,7 @@ class _Search:
     """For the stages; None where none is asked for."""
     reranked: tuple[Hit, ...] | None = None
     """The best instances as the rerank stages left them, once they have run."""
-    stage_timings_ms: dict[str, float] = field(default_factory=dict)
+    stage_timings_ms: Mapping[str, float] = field(default_factory=dict)
     stage_warnings: tuple[str, ...] = ()
 
     @property
@@ -169,11 +169,11 @@ class Searcher:
 
     def _first_fetch(self, search: _Search) -> int:
         places = search.last_place + 1 if search.request.flat else search.last_place * _FETCHED_AT_FIRST
-        staged = search.request.stages.top if search.look is not None and search.request.stages is not None else 0
+        staged = search.request.stages.top if search.look is not None else 0
         return max(places, staged, self.calibration.depth if self.calibration is not None else 0)
 
     def _checked(self, request: SearchRequest, query: EncodedQuery | ReirError) -> EncodedQuery | ReirError:
-        if request.stages is not None and not isinstance(query, ReirError):
+        if not isinstance(query, ReirError):
             try:
                 self.second_look.check(request.stages, query.expression)
             except UsageError as error:
@@ -181,13 +181,13 @@ class Searcher:
         return query
 
     def _look(self, request: SearchRequest) -> Look | None:
-        if request.stages is None or request.stages.empty:
+        if request.stages.empty:
             return None
         return Look(self.snapshot, self.encoder.model, request.blend)
 
     def _reranked(self, search: _Search, look: Look, ranking: list[Candidate]) -> list[Candidate]:
         """The ranking with its best instances in the order of the rerank stages, which run once a search."""
-        top = search.request.stages.top if search.request.stages is not None else 0
+        top = search.request.stages.top
         best = ranking[:top]
         if search.reranked is None:
 
@@ -206,7 +206,7 @@ class Searcher:
         if search.look is None:
             return hits
         looked = self.second_look.finish(search.request, search.query, search.look, hits)
-        search.stage_timings_ms |= looked.timings_ms
+        search.stage_timings_ms = {**search.stage_timings_ms, **looked.timings_ms}
         search.stage_warnings += looked.warnings
         return looked.hits
 

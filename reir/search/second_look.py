@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -22,20 +22,13 @@ _REMEMBERED_HITS = 20_000
 _REMEMBERED_STAGES = 32
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Looked:
     """Hits after some stages, what these took, and what the user should know."""
 
     hits: tuple[Hit, ...]
-    timings_ms: dict[str, float] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-    def take(self, stage: Stage, expression: str | None, look: Look, seconds: float) -> None:
-        """Let a stage look at the hits."""
-        outcome = run_stage(stage, expression, self.hits, look, seconds=seconds)
-        self.hits = outcome.hits
-        self.timings_ms[stage.name] = outcome.milliseconds
-        self.warnings += outcome.warnings
+    timings_ms: Mapping[str, float]
+    warnings: tuple[str, ...]
 
 
 class SecondLook:
@@ -57,7 +50,7 @@ class SecondLook:
         Raises:
             UsageError: a stage that is not known, cannot look at the model's indexes, or needs an expression.
         """
-        for name, kind in _names(plan):
+        for name, kind in plan.steps:
             stage = self._stage(name, kind)
             stage.check(self._model)
             if stage.needs_expression and expression is None:
@@ -67,29 +60,34 @@ class SecondLook:
         self, request: SearchRequest, query: EncodedQuery, look: Look, hits: Callable[[], Sequence[Hit]]
     ) -> Looked:
         """The best instances in the order of the request's rerank stages; ``hits`` gives them, best first."""
-        plan = request.stages or StagePlan()
         key = (look.snapshot, request.conditions, query.expression, query.vector.tobytes())
         if request.snapshot is not None:  # a further page
             with self._lock:
                 known = self._ranked.get(key)
             if known is not None:
                 return Looked(known.hits, {}, known.warnings)
-        looked = Looked(tuple(hits()))
-        for name in plan.rerank:
-            looked.take(self._stage(name, "rerank"), query.expression, look, plan.seconds)
+        looked = self._run(request.stages, ("rerank",), query, look, hits())
         with self._lock:
             self._ranked[key] = looked
         return looked
 
     def finish(self, request: SearchRequest, query: EncodedQuery, look: Look, hits: Sequence[Hit]) -> Looked:
         """The hits that are shown, with the boxes and masks of the request's other stages."""
-        plan = request.stages or StagePlan()
-        looked = Looked(tuple(hits))
-        if plan.refine is not None:
-            looked.take(self._stage(plan.refine, "refine"), query.expression, look, plan.seconds)
-        if plan.mask is not None:
-            looked.take(self._stage(plan.mask, "mask"), query.expression, look, plan.seconds)
-        return looked
+        return self._run(request.stages, ("refine", "mask"), query, look, hits)
+
+    def _run(
+        self, plan: StagePlan, kinds: Sequence[Kind], query: EncodedQuery, look: Look, hits: Sequence[Hit]
+    ) -> Looked:
+        """The hits after the plan's stages of these kinds."""
+        after, warnings = tuple(hits), tuple[str, ...]()
+        timings: dict[str, float] = {}
+        for name, kind in plan.steps:
+            if kind in kinds:
+                stage = self._stage(name, kind)
+                outcome = run_stage(stage, query.expression, after, look, seconds=plan.seconds)
+                after, warnings = outcome.hits, warnings + outcome.warnings
+                timings[stage.name] = outcome.milliseconds
+        return Looked(after, timings, warnings)
 
     def _stage(self, name: str, kind: Kind) -> Stage:
         with self._lock:
@@ -97,12 +95,3 @@ class SecondLook:
             if stage is None:
                 stage = self._stages[name, kind] = load_stage(name, kind)
             return stage
-
-
-def _names(plan: StagePlan) -> list[tuple[str, Kind]]:
-    names: list[tuple[str, Kind]] = [(name, "rerank") for name in plan.rerank]
-    if plan.refine is not None:
-        names.append((plan.refine, "refine"))
-    if plan.mask is not None:
-        names.append((plan.mask, "mask"))
-    return names

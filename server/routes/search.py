@@ -124,7 +124,7 @@ def _request(query: Query, options: SearchOptions, where: ImageFilter | None, se
         where=where,
         min_score=options.min_score,
         boxes=options.boxes_per_image,
-        stages=None if stages.empty else stages,
+        stages=stages,
         blend=options.blend or None,
     )
 
