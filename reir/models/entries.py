@@ -44,39 +44,33 @@ register(
 
 
 # Paces are those of benchmarks/bench_backends.py on two cores of a processor that computes in bfloat16; docs/models.md.
-for _name, _tower, _side, _megabytes, _pace in (
-    ("owlvit-base-patch32", "ViT-B/32", 768, 614.7, "2.3 images/s on two processor cores"),
-    ("owlvit-base-patch16", "ViT-B/16", 768, 612.9, None),
-    ("owlvit-large-patch14", "ViT-L/14", 840, 1737.3, None),
+_OWLVIT = (
+    "OWL-ViT ({}), an open-vocabulary detector, for photos",
+    "resized to {0}x{0} without regard to shape",
+    OWLVIT_PAPER,
+)
+_OWLV2 = (
+    "OWLv2 ({}, ensemble), an open-vocabulary detector with objectness, for photos",
+    "padded to a square at the bottom and right, resized to {0}x{0}",
+    OWLV2_PAPER,
+)
+for _name, (_summary, _resized, _paper), _tower, _side, _megabytes, _pace in (
+    ("owlvit-base-patch32", _OWLVIT, "ViT-B/32", 768, 614.7, "2.3 images/s on two processor cores"),
+    ("owlvit-base-patch16", _OWLVIT, "ViT-B/16", 768, 612.9, None),
+    ("owlvit-large-patch14", _OWLVIT, "ViT-L/14", 840, 1737.3, None),
+    ("owlv2-base", _OWLV2, "ViT-B/16", 960, 621.5, "0.2 images/s on two processor cores, 0.5 with precision=bfloat16"),
+    ("owlv2-large", _OWLV2, "ViT-L/14", 1008, 1752.1, None),
 ):
     register(
         ModelEntry(
             name=_name,
-            summary=f"OWL-ViT ({_tower}), an open-vocabulary detector, for photos",
+            summary=_summary.format(_tower),
             source="hub",
             loader="reir.models.owl:load",
             licence="Apache-2.0",
-            paper=OWLVIT_PAPER,
+            paper=_paper,
             world=_PHOTOS,
-            transforms=f"resized to {_side}x{_side} without regard to shape; {_CLIP_PIXELS}",
-            megabytes=_megabytes,
-            pace=_pace,
-        )
-    )
-for _name, _tower, _side, _megabytes, _pace in (
-    ("owlv2-base", "ViT-B/16", 960, 621.5, "0.2 images/s on two processor cores, 0.5 with precision=bfloat16"),
-    ("owlv2-large", "ViT-L/14", 1008, 1752.1, None),
-):
-    register(
-        ModelEntry(
-            name=_name,
-            summary=f"OWLv2 ({_tower}, ensemble), an open-vocabulary detector with objectness, for photos",
-            source="hub",
-            loader="reir.models.owl:load",
-            licence="Apache-2.0",
-            paper=OWLV2_PAPER,
-            world=_PHOTOS,
-            transforms=f"padded to a square at the bottom and right, resized to {_side}x{_side}; {_CLIP_PIXELS}",
+            transforms=f"{_resized.format(_side)}; {_CLIP_PIXELS}",
             megabytes=_megabytes,
             pace=_pace,
         )

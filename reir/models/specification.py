@@ -6,7 +6,7 @@ The name is all that an index keeps of how its model was set up, so everything t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reir.errors import UsageError
@@ -77,6 +77,17 @@ class ModelSpec:
             value = float("nan")
         if not low <= value <= high:
             raise UsageError(f"{self.name}: {key} must be a number from {low:g} to {high:g}, got {text!r}")
+        return value
+
+    def choice(self, key: str, default: str, choices: Sequence[str]) -> str:
+        """An option that is one of ``choices``.
+
+        Raises:
+            UsageError: it is none of them.
+        """
+        value = self.options.get(key, default)
+        if value not in choices:
+            raise UsageError(f"{self.name}: {key} must be one of {', '.join(choices)}, got {value!r}")
         return value
 
     def whole_number(self, key: str, default: int, *, low: int, high: int) -> int:

@@ -59,9 +59,6 @@ def read_settings(spec: ModelSpec, defaults: Settings) -> Settings:
         UsageError: an unknown option, or one that is out of range.
     """
     spec.require_options(OPTIONS)
-    resize = spec.options.get("resize", defaults.resize)
-    if resize not in RESIZE_MODES:
-        raise UsageError(f"{spec.name}: resize must be one of {', '.join(RESIZE_MODES)}, got {resize!r}")
     precision = spec.options.get("precision", defaults.precision)
     if precision not in (None, *PRECISIONS):
         raise UsageError(f"{spec.name}: precision must be {' or '.join(PRECISIONS)}, got {precision!r}")
@@ -71,6 +68,6 @@ def read_settings(spec: ModelSpec, defaults: Settings) -> Settings:
         top=spec.whole_number("top", defaults.top, low=1, high=1000),
         nms=spec.number("nms", defaults.nms, low=0, high=1),
         score=spec.number("score", defaults.score, low=0, high=1),
-        resize=resize,
+        resize=spec.choice("resize", defaults.resize, RESIZE_MODES),
         precision=precision,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reir.errors import UsageError
 from reir.models.specification import ModelSpec
 from reir.models.towers import RESIZE_MODES
 
@@ -48,14 +47,11 @@ def read_settings(spec: ModelSpec) -> Settings:
     """
     usual = Settings()
     spec.require_options((*PARTS, *usual.to_json()))
-    resize = spec.options.get("resize", usual.resize)
-    if resize not in RESIZE_MODES:
-        raise UsageError(f"{spec.name}: resize must be one of {', '.join(RESIZE_MODES)}, got {resize!r}")
     return Settings(
         points=spec.whole_number("points", usual.points, low=1, high=128),
         iou=spec.number("iou", usual.iou, low=0, high=1),
         stability=spec.number("stability", usual.stability, low=0, high=1),
         nms=spec.number("nms", usual.nms, low=0, high=1),
         top=spec.whole_number("top", usual.top, low=1, high=1000),
-        resize=resize,
+        resize=spec.choice("resize", usual.resize, RESIZE_MODES),
     )
