@@ -7,13 +7,11 @@ batch: a short phrase is often true of objects in several pictures, and unmarked
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from reir.data.expressions import (
@@ -25,6 +23,7 @@ from reir.data.expressions import (
     relation_triples,
 )
 from reir.data.scenes import COLOURS, SIZES, Scene, load_nouns, mirror
+from reir.training.batch import Batch, SceneTruth
 from reir.training.config import BatchConfig
 from reir.training.scene_cache import SceneRecord, load_shard
 
@@ -36,32 +35,6 @@ COLOUR_INDEX = {colour: i for i, colour in enumerate(COLOURS)}
 SIZE_INDEX: dict[str, int] = {size: i for i, size in enumerate(SIZES)}
 RELATION_INDEX = {relation: i for i, relation in enumerate(RELATIONS)}
 PARSE_INDEX = {relation: i for i, relation in enumerate(PARSE_RELATIONS)}
-
-
-@dataclass
-class Batch:
-    """One step's input. B pictures, G objects in all, Q texts, E relations."""
-
-    pixels: Tensor
-    """(B, H, W, 3) uint8."""
-    boxes_cxcywh: Tensor
-    """(G, 4) float32, normalised to the canvas, objects of picture 0 first."""
-    object_picture: Tensor
-    """(G,) int64, picture of each object."""
-    classes: Tensor
-    """(G, 3) int64: noun, colour, size."""
-    relations: Tensor
-    """(E, 4) int64: object in [0, G), relation, anchor noun, anchor colour."""
-    token_ids: Tensor
-    """(Q, T) int64."""
-    token_mask: Tensor
-    """(Q, T) bool."""
-    text_picture: Tensor
-    """(Q,) int64, the picture that each text was written for."""
-    labels: Tensor
-    """(Q, G) int8: 1 true, -1 false, 0 undefined and never used."""
-    parses: Tensor
-    """(Q, 6) int64: subject noun, colour, size, relation, anchor noun and colour; the last class of each is none."""
 
 
 def parse_target(expression: Expression) -> tuple[int, ...]:
@@ -204,11 +177,13 @@ def compose(
         pixels=torch.from_numpy(pixels),
         boxes_cxcywh=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
         object_picture=torch.tensor(picture, dtype=torch.int64),
-        classes=torch.tensor(classes, dtype=torch.int64).reshape(-1, 3),
-        relations=torch.tensor(relations, dtype=torch.int64).reshape(-1, 4),
         token_ids=torch.from_numpy(ids),
         token_mask=torch.from_numpy(mask),
         text_picture=torch.tensor(text_picture, dtype=torch.int64),
         labels=torch.from_numpy(labels),
-        parses=torch.tensor([parse_target(text) for text in texts], dtype=torch.int64).reshape(-1, 6),
+        scene=SceneTruth(
+            classes=torch.tensor(classes, dtype=torch.int64).reshape(-1, 3),
+            relations=torch.tensor(relations, dtype=torch.int64).reshape(-1, 4),
+            parses=torch.tensor([parse_target(text) for text in texts], dtype=torch.int64).reshape(-1, 6),
+        ),
     )

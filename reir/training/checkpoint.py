@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from reir.errors import UsageError
 from reir.training.section import Section
@@ -25,7 +26,7 @@ def save_checkpoint(folder: Path, config: Section, step: int, state: dict[str, A
     """Path of the checkpoint written for this step (the former one is replaced in one rename)."""
     path = folder / NAME
     temporary = path.with_suffix(".tmp")
-    torch.save({"config": config.model_dump(), "step": step, **state}, temporary)
+    torch.save({"config": config.model_dump(mode="json"), "step": step, **state}, temporary)
     temporary.replace(path)
     return path
 
@@ -48,3 +49,26 @@ def load_checkpoint(
         changed = [key for key in now if before.get(key) != now[key]]
         raise UsageError(f"{path} was made with other settings ({', '.join(changed)}). Use another --out folder")
     return saved
+
+
+def start_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
+    """The finished run in ``folder``: its ``network`` weights are loaded, its ``heads`` returned.
+
+    ``new`` lists the parts of ``network`` that the run lacked, which keep their random weights: the routed experts
+    and their gate, which only the second stage has (paper, section 4.4).
+
+    Raises:
+        UsageError: no run there, or one of another network.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise UsageError(f"no checkpoint at {path}. Name the folder of a finished run as start")
+    saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        missing, unexpected = network.load_state_dict(saved["network"], strict=False)
+    except RuntimeError as error:
+        raise UsageError(f"{path} holds a network of other sizes: {error}") from None
+    new = sorted({name.rsplit(".", 1)[0] for name in missing})
+    if unexpected or not all(name.startswith(("more.routed", "more.gate")) for name in new):
+        raise UsageError(f"{path} holds another network: without {new}, with {unexpected}")
+    return {"heads": saved["heads"], "new": new}

@@ -77,19 +77,37 @@ class LossConfig(Section):
     balance: float = 0.01
 
 
+class CliaConfig(Section):
+    """Which pairs the alignment compares, and by which loss (paper, tables 6 and 7)."""
+
+    scope: Literal["none", "picture", "minibatch", "batch"] = Field(
+        default="batch", description="a text is compared with the objects of: nothing, its picture, its group, all"
+    )
+    minibatch: int = Field(default=4, gt=0, description="pictures of a group, for the scope minibatch")
+    loss: Literal["siglip", "focal"] = "siglip"
+
+
+class NetworkConfig(Section):
+    """What a run changes in the network of its size; None leaves it as it is."""
+
+    routed_experts: int | None = Field(default=None, ge=0)
+    active_experts: int | None = Field(default=None, ge=0)
+
+
 class TrainConfig(Section):
     """A whole run."""
 
     name: str
-    model: Literal["tiny"] = Field(
-        description="a size of reir.models.clare; tiny alone can be trained on scenes so far"
-    )
+    model: Literal["nano", "tiny"] = Field(description="a size of reir.models.clare that scenes can train")
+    network: NetworkConfig = NetworkConfig()
+    start: Path | None = Field(default=None, description="folder of a finished run whose weights this one starts from")
     seed: int = 0
     data: DataConfig
     batch: BatchConfig = BatchConfig()
     stages: tuple[StageConfig, ...] = (StageConfig(until=1.0),)
     optim: OptimConfig
     loss: LossConfig = LossConfig()
+    clia: CliaConfig = CliaConfig()
     checkpoint_every: int = Field(default=500, gt=0)
     validate_every: int = Field(default=2000, gt=0)
 

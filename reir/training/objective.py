@@ -26,15 +26,21 @@ from reir.training.auxiliary import object_losses, parse_loss
 if TYPE_CHECKING:
     from reir.models.clare.network import Clare
     from reir.models.clare.outputs import TextOutput, VisualOutput
-    from reir.training.batches import Batch
-    from reir.training.config import LossConfig
+    from reir.training.batch import Batch, SceneTruth
+    from reir.training.config import CliaConfig, LossConfig
 
 DUPLICATE_IOU = 0.4
 """An unmatched prediction that overlaps an object this much is neither that object nor background."""
 
 
 def total_loss(
-    network: Clare, heads: nn.ModuleDict, visual: VisualOutput, text: TextOutput, batch: Batch, weights: LossConfig
+    network: Clare,
+    heads: nn.ModuleDict,
+    visual: VisualOutput,
+    text: TextOutput,
+    batch: Batch,
+    weights: LossConfig,
+    clia: CliaConfig,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum, and its unweighted parts by name (for the log)."""
     device = visual.hidden.device
@@ -66,18 +72,27 @@ def total_loss(
         visual.proposal_centres,
         per_picture,
     )
-    parts |= retrieval_losses(network, visual, text, batch, matched, objects, per_picture)
-    hidden = visual.hidden.float().flatten(0, 1)[matched]
-    relations = batch.relations.to(device)
-    order = torch.full((len(boxes),), -1, dtype=torch.int64, device=device)
-    order[objects] = torch.arange(len(objects), device=device)
-    relations = relations[order[relations[:, 0]] >= 0]
-    relations = torch.cat([order[relations[:, :1]], relations[:, 1:]], dim=1)
-    parts |= object_losses(heads["objects"], hidden, batch.classes.to(device)[objects], relations)  # type: ignore[arg-type]
-    parts["parse"] = parse_loss(heads["parse"], text.sentence.float(), batch.parses.to(device))  # type: ignore[arg-type]
+    parts |= retrieval_losses(network, visual, text, batch, matched, objects, per_picture, clia)
+    if batch.scene is not None:
+        parts |= scene_losses(heads, visual, text, batch.scene, matched, objects)
     parts["balance"] = gate_balance_loss(text.gates.float())
     loss = sum((getattr(weights, name) * value for name, value in parts.items()), boxes.new_zeros(()))
     return loss, parts
+
+
+def scene_losses(
+    heads: nn.ModuleDict, visual: VisualOutput, text: TextOutput, scene: SceneTruth, matched: Tensor, objects: Tensor
+) -> dict[str, Tensor]:
+    """What the auxiliary heads learn from the scene graph about matched predictions and about texts."""
+    device = visual.hidden.device
+    classes, relations = scene.classes.to(device), scene.relations.to(device)
+    order = torch.full((len(classes),), -1, dtype=torch.int64, device=device)
+    order[objects] = torch.arange(len(objects), device=device)
+    relations = relations[order[relations[:, 0]] >= 0]
+    relations = torch.cat([order[relations[:, :1]], relations[:, 1:]], dim=1)
+    hidden = visual.hidden.float().flatten(0, 1)[matched]
+    parts = object_losses(heads["objects"], hidden, classes[objects], relations)  # type: ignore[arg-type]
+    return parts | {"parse": parse_loss(heads["parse"], text.sentence.float(), scene.parses.to(device))}  # type: ignore[arg-type]
 
 
 def retrieval_losses(
@@ -88,8 +103,9 @@ def retrieval_losses(
     matched: Tensor,
     objects: Tensor,
     per_picture: list[Tensor],
+    clia: CliaConfig,
 ) -> dict[str, Tensor]:
-    """CLIA over every text and prediction of the batch, focal loss over those of one picture.
+    """CLIA over every text and prediction within its scope, focal loss over those of one picture.
 
     A matched prediction takes its object's labels. One that matches nothing is background, false of every text,
     unless it overlaps an object (``DUPLICATE_IOU``): then it is left out.
@@ -105,8 +121,14 @@ def retrieval_losses(
             near = iou_matrix(final[b], boxes).amax(dim=1) > DUPLICATE_IOU
             labels[:, b * queries : (b + 1) * queries][:, near] = 0
     labels[:, matched] = batch.labels.to(device)[:, objects]
-    own = batch.text_picture.to(device)[:, None] * queries + torch.arange(queries, device=device)
-    return {
-        "clia": clia_loss(logits, labels),
-        "focal": sigmoid_focal_loss(logits.gather(1, own), labels.gather(1, own)),
-    }
+    text_picture = batch.text_picture.to(device)
+    own = text_picture[:, None] * queries + torch.arange(queries, device=device)
+    focal = sigmoid_focal_loss(logits.gather(1, own), labels.gather(1, own))
+    if clia.scope == "none":
+        return {"clia": focal.new_zeros(()), "focal": focal}
+    if clia.scope != "batch":
+        group = 1 if clia.scope == "picture" else clia.minibatch
+        beyond = (torch.arange(pictures, device=device) // group)[None] != (text_picture // group)[:, None]
+        labels = labels.masked_fill(beyond.repeat_interleave(queries, dim=1), 0)
+    across = clia_loss if clia.loss == "siglip" else sigmoid_focal_loss
+    return {"clia": across(logits, labels), "focal": focal}

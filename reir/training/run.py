@@ -8,7 +8,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,15 +24,16 @@ from reir.data.splits import TRAIN
 from reir.errors import MissingPackageError
 from reir.models.clare.builder import build_clare
 from reir.models.clare.checkpoint import save_checkpoint_folder
-from reir.models.clare.config import TINY, ClareConfig
+from reir.models.clare.config import NANO, TINY, ClareConfig
 from reir.models.clare.network import Clare
 from reir.models.clare.pixels import normalise_pixels
 from reir.text import WordTokenizer
 from reir.training.auxiliary import ObjectHeads, ParseHeads
-from reir.training.batches import NOUNS, Batch, SceneBatches
+from reir.training.batch import Batch
+from reir.training.batches import NOUNS, SceneBatches
 from reir.training.canvases import CANVASES, reduced_pixels
 from reir.training.card import model_card
-from reir.training.checkpoint import load_checkpoint, save_checkpoint
+from reir.training.checkpoint import load_checkpoint, save_checkpoint, start_weights
 from reir.training.config import TrainConfig
 from reir.training.objective import total_loss
 from reir.training.ranks import Ranks, join_ranks
@@ -41,7 +42,7 @@ from reir.training.schedule import learning_rate
 from reir.training.serving import NOTICE, SERVING
 from reir.training.validation import build_validation, validate
 
-SIZES_OF_CLARE: dict[str, ClareConfig] = {"tiny": TINY}
+SIZES_OF_CLARE: dict[str, ClareConfig] = {"nano": NANO, "tiny": TINY}
 
 
 class _Steps(Sampler[int]):
@@ -117,9 +118,9 @@ def train(
     ranks = join_ranks(device)
     torch.manual_seed(config.seed)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps({"config": config.model_dump(), **environment()}, indent=1))
+    (out / "config.json").write_text(json.dumps({"config": config.model_dump(mode="json"), **environment()}, indent=1))
     tokenizer = WordTokenizer.from_words(vocabulary(), max_tokens=MAX_TOKENS)
-    shape = SIZES_OF_CLARE[config.model]
+    shape = replace(SIZES_OF_CLARE[config.model], **config.network.model_dump(exclude_none=True))
     network = build_clare(shape, vocabulary_size=tokenizer.vocabulary_size)
     counts = {"nouns": len(NOUNS), "colours": len(COLOURS), "sizes": len(SIZES)}
     heads = nn.ModuleDict(
@@ -128,6 +129,10 @@ def train(
             "parse": ParseHeads(dim=shape.text_width, relations=len(PARSE_RELATIONS), **counts),
         }
     )
+    if config.start is not None and not resume:
+        saved = start_weights(config.start, network)
+        heads.load_state_dict(saved["heads"])
+        log(f"starts from {config.start}; new: {', '.join(saved['new']) or 'nothing'}")
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     heads.to(device)
     optim = torch.optim.AdamW(
@@ -226,7 +231,7 @@ def _step(
     with torch.autocast(device, dtype=torch.bfloat16, enabled=config.optim.bf16):
         visual = network.encode_images(images)
         text = network.encode_text(batch.token_ids.to(device), batch.token_mask.to(device))
-    loss, parts = total_loss(network, heads, visual, text, batch, config.loss)
+    loss, parts = total_loss(network, heads, visual, text, batch, config.loss, config.clia)
     optim.zero_grad(set_to_none=True)
     loss.backward()
     parameters = [parameter for group in optim.param_groups for parameter in group["params"]]

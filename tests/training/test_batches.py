@@ -42,9 +42,9 @@ def test_shapes(batches):
     assert (height, width) in CANVASES
     assert batch.labels.shape == (texts, objects)
     assert batch.object_picture.max() == batch.text_picture.max() == pictures - 1
-    assert batch.classes.shape == (objects, 3)
-    assert batch.parses.shape == (texts, 6)
-    assert batch.relations[:, 0].max() < objects
+    assert batch.scene.classes.shape == (objects, 3)
+    assert batch.scene.parses.shape == (texts, 6)
+    assert batch.scene.relations[:, 0].max() < objects
 
 
 def test_a_batch_depends_on_its_step_alone(batches, shards, tokenizer):

@@ -73,6 +73,19 @@ TINY = ClareConfig(
 )
 """The embedded model: every part of the paper's network, smaller, over a small convolutional backbone."""
 
+NANO = replace(
+    TINY,
+    width=96,
+    queries=16,
+    heads=4,
+    feedforward=256,
+    backbone_channels=(24, 48, 96),
+    decoder_levels=((1, 2), (1, 2)),
+    expert_width=128,
+    text_feedforward=256,
+)
+"""A quarter of the embedded model's work, for experiments that train many networks; it ships with no weights."""
+
 VIT_B = ClareConfig(
     vision="ViT-B-16-SigLIP-384",
     width=256,
