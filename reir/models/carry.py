@@ -44,14 +44,14 @@ def _require_places(spec: ModelSpec, parts: Sequence[tuple[Source, str]], folder
         UsageError: one is not; the message says how to carry it.
     """
     for source, place in parts:
-        if isinstance(source, FileSource) and place == TOWER_FOLDER:
+        if isinstance(source, FileSource) and place == _places(spec).get("tower"):
             raise UsageError(
                 f"the tower of {spec} is published as one file, which has no place in a folder. Fetch it with: "
                 f"reir models download {spec}\nthen carry {source.path} and name it as the tower: ARCH__/PATH/FILE"
             )
     published = {place for _, place in parts}
     if is_tower_file(spec.argument or ""):
-        published.discard(TOWER_FOLDER)  # what is fetched for it is a tokenizer
+        published.discard(_places(spec)["tower"])  # what is fetched for it is a tokenizer
     own = [part for part, place in _places(spec).items() if place not in published]
     if own:
         fetch = [
@@ -73,6 +73,8 @@ def _require_places(spec: ModelSpec, parts: Sequence[tuple[Source, str]], folder
 
 def _places(spec: ModelSpec) -> dict[str, str]:
     """What a model of several parts is made of, each with its place in the folder."""
+    if spec.name == "picture-clip":
+        return {"tower": ""}
     if spec.name != "sam-clip":
         return {"detector": "", "tower": TOWER_FOLDER}
     captioner = {} if spec.options.get("captioner", "none") == "none" else {"captioner": "captioner"}

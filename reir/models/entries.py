@@ -99,6 +99,19 @@ for _name, _boxes, _pace in (
     )
 register(
     ModelEntry(
+        name="picture-clip",
+        summary="whole pictures embedded by a tower of open_clip, for text-to-image retrieval: picture-clip:TOWER",
+        source="hub",
+        loader="reir.models.picture_clip:load",
+        licence="MIT",
+        paper=CLARE_PAPER,
+        world=_PHOTOS,
+        transforms="the tower's own",
+        megabytes=605.1,
+    )
+)
+register(
+    ModelEntry(
         name="sam-clip",
         summary="SAM's masks, crops embedded by a tower of open_clip, captions on request: sam-clip:TOWER",
         source="hub",

@@ -48,6 +48,8 @@ def model_parts(spec: ModelSpec) -> list[tuple[Source, str]]:
         return [(single, "")] if spec.argument is None else []
     if spec.name in ("rcnn-clip", "rpn-clip"):
         return _detector_clip_parts(spec)
+    if spec.name == "picture-clip":
+        return [(source, "") for source, _ in _tower_parts(spec.argument or DEFAULT_TOWER)]
     if spec.name == "sam-clip":
         return _sam_clip_parts(spec)
     return []

@@ -16,6 +16,8 @@ def recognise_folder(folder: Path) -> str:
     """
     if (folder / "sam").is_dir() and (folder / "tower").is_dir():
         return "sam-clip"
+    if (folder / "open_clip_config.json").is_file():
+        return "picture-clip"
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text())

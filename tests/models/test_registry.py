@@ -23,6 +23,7 @@ NAMES = {
     "rcnn-clip",
     "rpn-clip",
     "sam-clip",
+    "picture-clip",
 }
 
 
@@ -94,6 +95,11 @@ def test_a_damaged_configuration_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UsageError, match=r"config\.json is not the configuration"):
         model_sources(ModelSpec("rcnn-clip", str(tmp_path)))
+
+
+def test_a_folder_of_open_clip_embeds_whole_pictures(tmp_path: Path) -> None:
+    (tmp_path / "open_clip_config.json").write_text("{}")
+    assert str(model_spec(str(tmp_path))) == f"picture-clip:{tmp_path}"
 
 
 def test_a_folder_of_parts_is_sam_clip(tmp_path: Path) -> None:

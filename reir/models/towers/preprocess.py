@@ -38,15 +38,20 @@ class Preprocess:
             raise ValueError(f"resize_mode must be one of {', '.join(RESIZE_MODES)}, got {self.resize_mode!r}")
 
     @classmethod
-    def of_config(cls, config: Mapping[str, Any], *, image_size: int | Sequence[int], resize_mode: str) -> Preprocess:
-        """That of open_clip's ``preprocess_cfg`` or of its record of published weights, with another resize mode."""
+    def of_config(
+        cls, config: Mapping[str, Any], *, image_size: int | Sequence[int], resize_mode: str | None
+    ) -> Preprocess:
+        """That of open_clip's ``preprocess_cfg`` or of its record of published weights, perhaps with another resize
+        mode than its own.
+        """
         return cls(
             size=_pair(image_size),
             mean=_triple(config.get("mean") or _MEAN),
             std=_triple(config.get("std") or _STD),
             # As in open_clip, where any other filter is a kind of augmentation.
             interpolation="bilinear" if config.get("interpolation") == "bilinear" else "bicubic",
-            resize_mode=resize_mode,
+            # The last is open_clip's own default.
+            resize_mode=resize_mode or str(config.get("resize_mode") or "shortest"),
             fill_color=int(config.get("fill_color") or 0),
         )
 

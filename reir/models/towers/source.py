@@ -58,14 +58,16 @@ class TowerSource:
     quick_gelu: bool = False
 
     @classmethod
-    def find(cls, name: str, *, resize_mode: str = "squash") -> TowerSource:
+    def find(cls, name: str, *, resize_mode: str | None = "squash") -> TowerSource:
         """The files of ``ARCH__PRETRAINED``, ``ARCH__/PATH/FILE`` or a folder in open_clip's layout.
+
+        Pictures are resized by ``resize_mode``, without one as the weights' own configuration says.
 
         Raises:
             UsageError: an unknown architecture or weights name, or a folder or file that is none.
             WeightsMissingError: published weights that are not on this machine.
         """
-        if resize_mode not in RESIZE_MODES:
+        if resize_mode not in (None, *RESIZE_MODES):
             raise UsageError(f"crops are resized by one of {', '.join(RESIZE_MODES)}; there is no {resize_mode!r}")
         architecture, separator, pretrained = name.partition("__")
         if separator and architecture in architectures():
@@ -104,7 +106,7 @@ class TowerSource:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _of_architecture(architecture: str, pretrained: str, resize_mode: str) -> TowerSource:
+def _of_architecture(architecture: str, pretrained: str, resize_mode: str | None) -> TowerSource:
     config = architecture_config(architecture)
     record: dict[str, Any] = {}
     path = Path(pretrained).expanduser()
@@ -130,7 +132,7 @@ def _of_architecture(architecture: str, pretrained: str, resize_mode: str) -> To
     )
 
 
-def _of_folder(folder: Path, resize_mode: str) -> TowerSource:
+def _of_folder(folder: Path, resize_mode: str | None) -> TowerSource:
     try:
         whole = json.loads((folder / CONFIG_FILE).read_text())
         config = whole["model_cfg"]

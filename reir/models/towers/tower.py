@@ -44,14 +44,15 @@ class ClipTower:
 
     @classmethod
     def load(
-        cls, name: str, *, device: str = "auto", resize_mode: str = "squash", precision: str | None = None
+        cls, name: str, *, device: str = "auto", resize_mode: str | None = "squash", precision: str | None = None
     ) -> ClipTower:
         """The tower ``ARCH__PRETRAINED`` (``ViT-B-16-SigLIP__webli``), ``ARCH__/PATH/FILE`` or of a local folder.
 
         A folder holds ``open_clip_config.json``, weights, and the tokenizer's files unless that is CLIP's own. OpenAI's
         activation is used where open_clip's record of the weights asks for it; weights from a file are named with an
         architecture that has it (``ViT-B-32-quickgelu``). The image tower computes in ``precision``, ``float32`` or
-        ``bfloat16``; by default bfloat16 on a GPU that has it. It is not part of the digest.
+        ``bfloat16``; by default bfloat16 on a GPU that has it. It is not part of the digest. Without a ``resize_mode``
+        pictures are resized as those that the weights were trained with.
 
         Raises:
             UsageError: an unknown architecture or weights name, or a folder or file that is none.
