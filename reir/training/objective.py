@@ -21,7 +21,7 @@ from reir.losses import (
     proposal_losses,
     sigmoid_focal_loss,
 )
-from reir.training.auxiliary import object_losses, parse_loss
+from reir.training.scenes.auxiliary import object_losses, parse_loss
 
 if TYPE_CHECKING:
     from reir.models.clare.network import Clare

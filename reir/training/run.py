@@ -28,19 +28,19 @@ from reir.models.clare.config import NANO, TINY, ClareConfig
 from reir.models.clare.network import Clare
 from reir.models.clare.pixels import normalise_pixels
 from reir.text import WordTokenizer
-from reir.training.auxiliary import ObjectHeads, ParseHeads
 from reir.training.batch import Batch
-from reir.training.batches import NOUNS, SceneBatches
-from reir.training.canvases import CANVASES, reduced_pixels
 from reir.training.card import model_card
 from reir.training.checkpoint import load_checkpoint, save_checkpoint, start_weights
 from reir.training.config import TrainConfig
 from reir.training.objective import total_loss
 from reir.training.ranks import Ranks, join_ranks
-from reir.training.scene_cache import build_cache, cache_key
+from reir.training.scenes.auxiliary import ObjectHeads, ParseHeads
+from reir.training.scenes.batches import NOUNS, SceneBatches
+from reir.training.scenes.cache import build_cache, cache_key
+from reir.training.scenes.canvases import CANVASES, reduced_pixels
+from reir.training.scenes.serving import NOTICE, SERVING
+from reir.training.scenes.validation import build_validation, validate
 from reir.training.schedule import learning_rate
-from reir.training.serving import NOTICE, SERVING
-from reir.training.validation import build_validation, validate
 
 SIZES_OF_CLARE: dict[str, ClareConfig] = {"nano": NANO, "tiny": TINY}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from reir.data.expressions import MAX_TOKENS
-from reir.training.canvases import CANVASES
+from reir.training.scenes.canvases import CANVASES
 
 MIN_OBJECTNESS: Final = 0.05
 NMS_IOU: Final = 0.7

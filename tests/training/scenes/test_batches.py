@@ -7,10 +7,10 @@ import torch
 from reir.data.expressions import denote, mirror_expression, vocabulary
 from reir.data.scenes import mirror
 from reir.text import WordTokenizer
-from reir.training.batches import NOUNS, SceneBatches, compose, parse_target
-from reir.training.canvases import CANVASES, REDUCED, reduced_pixels
 from reir.training.config import load_config
-from reir.training.scene_cache import build_cache, load_shard
+from reir.training.scenes.batches import NOUNS, SceneBatches, compose, parse_target
+from reir.training.scenes.cache import build_cache, load_shard
+from reir.training.scenes.canvases import CANVASES, REDUCED, reduced_pixels
 
 FIRST_SEED = 10_900_000
 

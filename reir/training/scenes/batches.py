@@ -25,7 +25,7 @@ from reir.data.expressions import (
 from reir.data.scenes import COLOURS, SIZES, Scene, load_nouns, mirror
 from reir.training.batch import Batch, SceneTruth
 from reir.training.config import BatchConfig
-from reir.training.scene_cache import SceneRecord, load_shard
+from reir.training.scenes.cache import SceneRecord, load_shard
 
 if TYPE_CHECKING:
     from reir.text import WordTokenizer

@@ -18,8 +18,8 @@ from reir.metrics import box_recall_from_arrays
 from reir.models.clare.detect import detect
 from reir.models.clare.network import Clare
 from reir.text import WordTokenizer
-from reir.training.scene_cache import letterboxed_scene
-from reir.training.serving import MIN_OBJECTNESS, NMS_IOU
+from reir.training.scenes.cache import letterboxed_scene
+from reir.training.scenes.serving import MIN_OBJECTNESS, NMS_IOU
 from reir.types import Instances
 
 
