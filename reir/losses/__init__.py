@@ -2,17 +2,20 @@
 
 from reir.losses.balance import gate_balance_loss
 from reir.losses.box import box_losses, generalized_iou_matrix, iou_matrix, paired_iou
-from reir.losses.clia import chunked_clia_loss, clia_loss
-from reir.losses.focal import sigmoid_focal_loss
+from reir.losses.clia import chunked_clia_loss, clia_loss, clia_sum, ring_clia_loss, ring_clia_sum
+from reir.losses.focal import focal_sum, sigmoid_focal_loss
 from reir.losses.matcher import hungarian_match
 from reir.losses.objectness import objectness_loss
 from reir.losses.proposals import centre_heat, proposal_losses
+from reir.losses.ring import ring_blocks
 
 __all__ = [
     "box_losses",
     "centre_heat",
     "chunked_clia_loss",
     "clia_loss",
+    "clia_sum",
+    "focal_sum",
     "gate_balance_loss",
     "generalized_iou_matrix",
     "hungarian_match",
@@ -20,5 +23,8 @@ __all__ = [
     "objectness_loss",
     "paired_iou",
     "proposal_losses",
+    "ring_blocks",
+    "ring_clia_loss",
+    "ring_clia_sum",
     "sigmoid_focal_loss",
 ]

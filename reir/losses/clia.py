@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 import torch.utils.checkpoint
 from torch import Tensor
+
+from reir.losses.ring import ring_blocks
+
+PairSum = Callable[[Tensor, Tensor], Tensor]
+"""From logits and labels of one shape to the sum of a loss over the pairs whose label is not 0."""
 
 
 def clia_loss(logits: Tensor, labels: Tensor, *, normalise: Literal["positives", "pairs"] = "positives") -> Tensor:
@@ -18,7 +25,12 @@ def clia_loss(logits: Tensor, labels: Tensor, *, normalise: Literal["positives",
     and, by default, in the divisor: the sum is divided by the number of positives, which keeps their weight when the
     batch grows; ``pairs`` divides by the number of pairs as printed.
     """
-    return _sum(logits, labels) / _divisor(labels, normalise)
+    return clia_sum(logits, labels) / _divisor(labels, normalise)
+
+
+def clia_sum(logits: Tensor, labels: Tensor) -> Tensor:
+    """``clia_loss`` before the division."""
+    return (-F.logsigmoid(labels.to(logits.dtype) * logits) * (labels != 0)).sum()
 
 
 def chunked_clia_loss(
@@ -37,21 +49,71 @@ def chunked_clia_loss(
     over blocks of objects; each block's logits are made again in the backward pass, so that at most Q x ``chunk`` of
     them exist at once.
     """
+    return _sum_in_chunks(text, features, scale, bias, labels, chunk, clia_sum) / _divisor(labels, normalise)
+
+
+def ring_clia_sum(
+    text: Tensor,
+    features: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    *,
+    abroad: Tensor,
+    offered: Tensor,
+    chunk: int = 4096,
+    pair_sum: PairSum = clia_sum,
+) -> Tensor:
+    """What this process adds to the sum of ``clia_loss`` over the texts and objects of all processes.
+
+    ``text`` (Q, D), ``features`` (N, D) and ``labels`` (Q, N) are this process's own. ``abroad`` (Q,) is the label of
+    each text for every object of another process: -1 false or 0 undefined. ``offered`` (N,) bool: the object is
+    compared with others' texts. The sum of what all processes return is the sum over the whole matrix, and once their
+    gradients are added up, those of texts, objects, t and b are exact: others' features come round in a ring
+    (``ring_blocks``), and there are at most Q x ``chunk`` logits at once on a process.
+    """
+    total = _sum_in_chunks(text, features, scale, bias, labels, chunk, pair_sum)
+    for block in ring_blocks(features[offered]):
+        apart = abroad[:, None].expand(-1, len(block))
+        total = total + _sum_in_chunks(text, block, scale, bias, apart, chunk, pair_sum)
+    return total
+
+
+def ring_clia_loss(
+    text: Tensor,
+    features: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    *,
+    abroad: Tensor,
+    offered: Tensor,
+    chunk: int = 4096,
+) -> Tensor:
+    """``ring_clia_sum`` over the positives of all processes: the sum of what all return is their ``clia_loss``."""
+    positives = (labels > 0).sum()
+    dist.all_reduce(positives)
+    total = ring_clia_sum(text, features, scale, bias, labels, abroad=abroad, offered=offered, chunk=chunk)
+    return total / positives.clamp(min=1)
+
+
+def _sum_in_chunks(
+    text: Tensor, features: Tensor, scale: Tensor, bias: Tensor, labels: Tensor, chunk: int, pair_sum: PairSum
+) -> Tensor:
+    # Empty blocks are summed too: a process that has none still owes the others its part of the backward pass.
     total = text.new_zeros(())
-    for start in range(0, len(features), chunk):
+    for start in range(0, max(len(features), 1), chunk):
         block = features[start : start + chunk]
         total = total + torch.utils.checkpoint.checkpoint(
-            _block_sum, text, block, scale, bias, labels[:, start : start + chunk], use_reentrant=False
+            _block_sum, text, block, scale, bias, labels[:, start : start + chunk], pair_sum, use_reentrant=False
         )
-    return total / _divisor(labels, normalise)
+    return total
 
 
-def _block_sum(text: Tensor, features: Tensor, scale: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
-    return _sum(scale * (text @ features.T) + bias, labels)
-
-
-def _sum(logits: Tensor, labels: Tensor) -> Tensor:
-    return (-F.logsigmoid(labels.to(logits.dtype) * logits) * (labels != 0)).sum()
+def _block_sum(
+    text: Tensor, features: Tensor, scale: Tensor, bias: Tensor, labels: Tensor, pair_sum: PairSum
+) -> Tensor:
+    return pair_sum(scale * (text @ features.T) + bias, labels)
 
 
 def _divisor(labels: Tensor, normalise: Literal["positives", "pairs"]) -> Tensor:
