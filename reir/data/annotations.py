@@ -1,0 +1,391 @@
+"""The pictures of any COCO-style file as training and checks take them: boxes, categories, expressions by object.
+
+Where ``load_dataset`` reads expressions for an evaluation and refuses a file that contradicts itself, this reader takes
+every annotated object, referred to or not, and keeps a list of what is wrong with the others. It reads:
+
+- COCO detection (``instances_*.json``): boxes with categories, no expressions;
+- ``expressions`` on the annotation (the files that ``reir data convert`` and ``reir data synth`` write);
+- one image entry for each instance with ``expressions`` on the entry (REIRCOCO); entries with one ``file_name`` are
+  one picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+
+from reir.data.columns import TextColumn
+from reir.data.registry import find_dataset
+from reir.errors import DatasetError
+from reir.types import FloatArray, IntArray
+
+IssueKind = Literal["malformed", "no area", "outside", "duplicate", "poor"]
+ISSUE_KINDS: Final[tuple[IssueKind, ...]] = get_args(IssueKind)
+POOR: Final = "instance quality is poor"
+"""What REIRCOCO's makers had their models answer where an object cannot be described (paper, appendix B.2)."""
+OUTSIDE_SLACK: Final = 1.0
+"""Pixels that a box may stand out of its picture before it is worth telling: annotators' rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing that is wrong in a file.
+
+    ``malformed``: the entry contradicts the layout and is left out; ``no area``: an object without width or height,
+    left out; ``outside``: a box that stands out of its picture, cut to it; ``duplicate``: one expression twice on one
+    object, kept once; ``poor``: REIRCOCO's mark of an object that cannot be described, which is no expression.
+    """
+
+    kind: IssueKind
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedPicture:
+    """One picture with its N objects.
+
+    ``boxes`` (N, 4) float32 xyxy in pixels of the upright original; ``categories`` (N,) index into the file's
+    category names, -1 for none; ``crowd`` (N,) bool: a region of many objects that are not told apart;
+    ``expressions`` of each object, perhaps none; ``complete``: whether every object of the picture has its box.
+    """
+
+    file_name: str
+    width: int
+    height: int
+    boxes: FloatArray
+    categories: IntArray
+    crowd: np.ndarray
+    expressions: tuple[tuple[str, ...], ...]
+    complete: bool
+
+
+class Annotations(Sequence[AnnotatedPicture]):
+    """The pictures of one file, kept in columns: COCO's 860,000 boxes are 20 MB, and workers share them."""
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        pictures: Mapping[str, tuple[int, int, list[_Object]]],
+        *,
+        categories: Sequence[str] = (),
+        complete: bool = True,
+        split: str | None = None,
+        issues: Sequence[Issue] = (),
+    ) -> None:
+        objects = [item for _, _, found in pictures.values() for item in found]
+        counts = [len(found) for _, _, found in pictures.values()]
+        self.name, self.path, self.split = name, path, split
+        self.category_names = tuple(categories)
+        self.complete = complete
+        self.issues = tuple(issues)
+        self.file_names = TextColumn(pictures)
+        self.sizes = np.array([entry[:2] for entry in pictures.values()], dtype=np.int32).reshape(-1, 2)
+        self.boxes = np.array([item.box for item in objects], dtype=np.float32).reshape(-1, 4)
+        self.categories = np.array([item.category for item in objects], dtype=np.int64)
+        self.crowd = np.array([item.crowd for item in objects], dtype=bool)
+        self._texts = TextColumn(text for item in objects for text in item.texts)
+        self._first_object = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        lengths = [len(item.texts) for item in objects]
+        self._first_text = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(f"picture {index} of {len(self)}")
+        start, end = (int(value) for value in self._first_object[index : index + 2])
+        width, height = (int(side) for side in self.sizes[index])
+        return AnnotatedPicture(
+            self.file_names[index],
+            width,
+            height,
+            self.boxes[start:end],
+            self.categories[start:end],
+            self.crowd[start:end],
+            tuple(
+                tuple(self._texts[t] for t in range(self._first_text[i], self._first_text[i + 1]))
+                for i in range(start, end)
+            ),
+            self.complete,
+        )
+
+    def __iter__(self) -> Iterator[AnnotatedPicture]:
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def object_counts(self) -> IntArray:
+        """(P,) objects of each picture that are told apart: no crowds."""
+        told_apart: IntArray = np.concatenate([[0], np.cumsum(~self.crowd)])[self._first_object]
+        counts: IntArray = np.diff(told_apart)
+        return counts
+
+    @property
+    def expression_counts(self) -> IntArray:
+        """(P,) expressions of each picture."""
+        counts: IntArray = np.diff(self._first_text[self._first_object])
+        return counts
+
+    @property
+    def objects(self) -> int:
+        """Objects of all pictures, crowds included."""
+        return len(self.boxes)
+
+    @property
+    def referred(self) -> int:
+        """Objects that an expression refers to."""
+        return int((np.diff(self._first_text) > 0).sum())
+
+    @property
+    def expressions(self) -> int:
+        """Expressions of all objects."""
+        return len(self._texts)
+
+
+@dataclass(slots=True)
+class _Object:
+    box: tuple[float, float, float, float]
+    category: int
+    crowd: bool
+    texts: tuple[str, ...]
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        DatasetError: it cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DatasetError(f"data set {path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"data set {path} is not JSON: {error}") from error
+
+
+def read_annotations(path_or_name: str | Path, *, complete: bool | None = None) -> Annotations:
+    """The pictures of a COCO-style JSON file, or of a registered name, with what is wrong in it as ``issues``.
+
+    ``complete`` says whether every object has its box; by default it is what the file says (``info.boxes``: ``all`` or
+    ``referred``), else true of files without expressions and of those with objects that no expression refers to.
+
+    Raises:
+        DatasetError: there is no such file or name, or it is no COCO-style JSON at all.
+    """
+    path = find_dataset(path_or_name)
+    return parse_annotations(read_json(path), path, complete=complete)
+
+
+def parse_annotations(content: Any, path: Path, *, complete: bool | None = None) -> Annotations:
+    """The pictures of a file's content that is read already; ``path`` names it.
+
+    Raises:
+        DatasetError: it is no COCO-style JSON at all.
+    """
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), list) for key in ("images", "annotations")
+    ):
+        raise DatasetError(f"data set {path} is not of COCO's layout: it needs the lists 'images' and 'annotations'")
+    return _Reader(content).read(path, complete)
+
+
+class _Reader:
+    """One file's content; what is wrong is noted, and left out."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = content
+        self._issues: list[Issue] = []
+        self._category_index: dict[int, int] = {}
+        self._names: list[str] = []
+        self._entries: dict[int, Mapping[str, Any]] = {}
+        self._pictures: dict[str, tuple[int, int, list[_Object]]] = {}
+
+    def read(self, path: Path, complete: bool | None) -> Annotations:
+        self._read_categories()
+        for position, entry in enumerate(self._content["images"]):
+            self._read_image(position, entry)
+        by_entry: dict[int, list[Mapping[str, Any]]] = {}
+        known: set[int] = set()
+        for position, annotation in enumerate(self._content["annotations"]):
+            image_id = self._image_of(position, annotation, known)
+            if image_id is not None:
+                by_entry.setdefault(image_id, []).append(annotation)
+        referred = total = 0
+        for image_id, entry in self._entries.items():
+            of_entry = _texts(entry)
+            annotations = by_entry.get(image_id, [])
+            if of_entry and len(annotations) != 1:
+                cause = f"has expressions and {len(annotations)} annotations: which one is meant is not said"
+                self._note("malformed", f"image {image_id}", cause)
+                of_entry = []
+            found = self._pictures[_name(entry)][2]
+            for annotation in annotations:
+                item = self._object(annotation, entry, of_entry or _texts(annotation))
+                if item is not None:
+                    found.append(item)
+                    total += 1
+                    referred += bool(item.texts)
+        info = self._content.get("info")
+        info = info if isinstance(info, dict) else {}
+        if complete is None:
+            told = info.get("boxes")
+            complete = told == "all" if told in ("all", "referred") else not referred or referred < total
+        split = info.get("split")
+        return Annotations(
+            path.stem,
+            path,
+            self._pictures,
+            categories=self._names,
+            complete=complete,
+            split=split if isinstance(split, str) else None,
+            issues=self._issues,
+        )
+
+    def _note(self, kind: IssueKind, where: str, what: str) -> None:
+        self._issues.append(Issue(kind, where, what))
+
+    def _read_categories(self) -> None:
+        for position, category in enumerate(self._content.get("categories") or []):
+            where = f"categories[{position}]"
+            if not isinstance(category, dict) or not _is_whole(category.get("id")):
+                self._note("malformed", where, f"has no whole number as id: {category!r}")
+            elif not isinstance(category.get("name"), str) or not category["name"].strip():
+                self._note("malformed", where, f"has no name: {category!r}")
+            elif category["id"] in self._category_index:
+                self._note("malformed", where, f"repeats the id {category['id']}")
+            else:
+                self._category_index[category["id"]] = len(self._names)
+                self._names.append(category["name"].strip())
+
+    def _read_image(self, position: int, entry: Any) -> None:
+        where = f"images[{position}]"
+        if not isinstance(entry, dict) or not _is_whole(entry.get("id")):
+            self._note("malformed", where, "has no whole number as id")
+            return
+        where = f"image {entry['id']}"
+        name, width, height = entry.get("file_name"), entry.get("width"), entry.get("height")
+        if entry["id"] in self._entries:
+            self._note("malformed", where, "another image has this id")
+        elif not isinstance(name, str) or not name.strip():
+            self._note("malformed", where, f"file_name must be text, got {name!r}")
+        elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            self._note("malformed", where, f"file_name {name!r} leaves the images folder")
+        elif not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
+            self._note("malformed", where, f"width and height must be whole numbers from 1, got {width!r}, {height!r}")
+        elif self._pictures.setdefault(_name(entry), (width, height, []))[:2] != (width, height):
+            before = self._pictures[_name(entry)]
+            self._note("malformed", where, f"{name} is {width}x{height} here and {before[0]}x{before[1]} before")
+        else:
+            self._entries[entry["id"]] = entry
+
+    def _image_of(self, position: int, annotation: Any, known: set[int]) -> int | None:
+        if not isinstance(annotation, dict) or not _is_whole(annotation.get("id")):
+            self._note("malformed", f"annotations[{position}]", "has no whole number as id")
+            return None
+        number, image_id = annotation["id"], annotation.get("image_id")
+        if number in known:
+            self._note("malformed", f"annotation {number}", "another annotation has this id")
+        elif not isinstance(image_id, int) or image_id not in self._entries:
+            self._note("malformed", f"annotation {number}", f"belongs to image {image_id!r}, which is not listed")
+        else:
+            known.add(number)
+            return image_id
+        return None
+
+    def _object(self, annotation: Mapping[str, Any], entry: Mapping[str, Any], texts: list[Any]) -> _Object | None:
+        where = f"annotation {annotation['id']}"
+        bbox = annotation.get("bbox")
+        if not isinstance(bbox, list) or len(bbox) != 4 or not all(_is_number(value) for value in bbox):
+            self._note("malformed", where, f"bbox must be four numbers [x, y, w, h], got {bbox!r}")
+            return None
+        cause = mask_fault(annotation.get("segmentation"), entry["width"], entry["height"])
+        if cause:
+            self._note("malformed", where, f"segmentation {cause}")
+        x, y, w, h = bbox
+        if w <= 0 or h <= 0:
+            self._note("no area", where, f"bbox {bbox}")
+            return None
+        width, height = entry["width"], entry["height"]
+        box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
+        if box[2] <= box[0] or box[3] <= box[1]:
+            self._note("outside", where, f"bbox {bbox} lies outside its {width}x{height} picture")
+            return None
+        if min(x, y) < -OUTSIDE_SLACK or x + w > width + OUTSIDE_SLACK or y + h > height + OUTSIDE_SLACK:
+            self._note("outside", where, f"bbox {bbox} stands out of its {width}x{height} picture")
+        category = -1
+        if self._category_index:
+            category = self._category_index.get(annotation.get("category_id"), -1)  # type: ignore[arg-type]
+            if category < 0:
+                self._note("malformed", where, f"category {annotation.get('category_id')!r} is not listed")
+        crowd = annotation.get("iscrowd", 0)
+        if crowd not in (0, 1):
+            self._note("malformed", where, f"iscrowd must be 0 or 1, got {crowd!r}")
+        return _Object(box, category, crowd == 1, self._kept(texts, where))
+
+    def _kept(self, texts: list[Any], where: str) -> tuple[str, ...]:
+        kept: dict[str, str] = {}
+        for text in texts:
+            if not isinstance(text, str) or not text.strip():
+                self._note("malformed", where, f"an expression must be text, got {text!r}")
+            elif same_text(text) == POOR:
+                self._note("poor", where, "its instance is marked as poor")
+            elif same_text(text) in kept:
+                self._note("duplicate", where, repr(text))
+            else:
+                kept[same_text(text)] = text.strip()
+        return tuple(kept.values())
+
+
+def same_text(text: str) -> str:
+    """What two expressions have in common that say the same in the same words."""
+    return " ".join(text.casefold().split()).rstrip(".!,; ")
+
+
+def mask_fault(segmentation: Any, width: int, height: int) -> str | None:
+    """What is wrong with COCO polygons or run lengths of a picture of this size; None where nothing is."""
+    if segmentation is None or segmentation == []:
+        return None
+    if isinstance(segmentation, list):
+        for polygon in segmentation:
+            if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+                return "has a polygon that is not a list of at least three points x, y"
+        return None
+    if not isinstance(segmentation, dict) or not isinstance(segmentation.get("counts"), str | list):
+        return "is neither polygons nor run lengths"
+    if segmentation.get("size") != [height, width]:
+        return f"is of the size {segmentation.get('size')!r}, the picture of [{height}, {width}]"
+    counts = segmentation["counts"]
+    if isinstance(counts, list) and sum(counts) != width * height:
+        return f"adds up to {sum(counts)} pixels, the picture has {width * height}"
+    return None
+
+
+def _texts(owner: Mapping[str, Any]) -> list[Any]:
+    texts = owner.get("expressions", [])
+    return texts if isinstance(texts, list) else [texts]
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(PurePosixPath(entry["file_name"]))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
