@@ -8,6 +8,17 @@ The call, as ``reir eval`` makes it::
     print(json.dumps(evaluation.to_json()))           # --json: the object of the contract
     print(format_report(evaluation))                  # otherwise: a table for the terminal
 
+Other systems are measured by the same figures (`System`; benchmarks call this)::
+
+    evaluate_system(OneStage(snapshot, model, stages=StagePlan(("templates",))), dataset, task="reir")
+    evaluate_system(TwoStage(tower_snapshot, tower, snapshot, model, depth=None, stages=None), dataset)
+    evaluate_system(OneStage(tower_snapshot, tower), dataset, task="tir")       # image Recall@k of a tower alone
+    evaluate_system(OneStage(snapshot, model), dataset, task="rec", ious=(0.5,))  # inside the right picture
+
+where ``tower = load_model("picture-clip:TOWER")``, TOWER as ``ViT-B-16-SigLIP__webli`` or a folder of open_clip, and
+``tower_snapshot`` is of an index that it made. ``evaluation.overall.shares`` and ``.intervals`` hold the figures,
+``evaluation.cost`` the forward passes, and ``evaluation.to_json()`` everything.
+
 ``progress`` is called as ``progress(phase, done, total)`` with phases "encoding", "placing" (queries) and "scanning"
 (instances). Errors are :class:`~reir.errors.ReirError`: a wrong option (UsageError), another model than the index's
 (ModelMismatchError), pictures of the data set that the index lacks (PicturesMissingError). The gallery is the whole
@@ -17,21 +28,34 @@ index; ``evaluation.warnings`` says so when it holds pictures that the data set 
 """
 
 from reir.evaluation.calibrate import CalibrationReport, SizeFigures, calibrate
-from reir.evaluation.evaluate import evaluate
+from reir.evaluation.evaluate import evaluate, evaluate_system
 from reir.evaluation.left_out import Trials, leave_out
+from reir.evaluation.one_stage import OneStage
 from reir.evaluation.progress import Progress
 from reir.evaluation.report import format_report
 from reir.evaluation.result import Evaluation, Figures
+from reir.evaluation.system import TASKS, Answers, Cost, Retriever, System, SystemFacts, Task
+from reir.evaluation.two_stage import TwoStage
 
 __all__ = [
+    "TASKS",
+    "Answers",
     "CalibrationReport",
+    "Cost",
     "Evaluation",
     "Figures",
+    "OneStage",
     "Progress",
+    "Retriever",
     "SizeFigures",
+    "System",
+    "SystemFacts",
+    "Task",
     "Trials",
+    "TwoStage",
     "calibrate",
     "evaluate",
+    "evaluate_system",
     "format_report",
     "leave_out",
 ]

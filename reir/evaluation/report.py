@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from reir.evaluation.result import Evaluation, Figures
+from reir.evaluation.system import Cost
 
 _FIRST_COLUMN = 14
+_PRECISION = "precision_at_"
 _SIZES = {"dataset": "size as the data set says", "coco": "size as COCO counts areas"}
 
 _TITLES = {
@@ -19,18 +21,19 @@ _TITLES = {
 def format_report(evaluation: Evaluation) -> str:
     """Plain text of several lines: shares in percent with their 95% intervals. Warnings are the caller's to print."""
     overall = evaluation.overall
-    sections = [
+    sections: list[list[str]] = [
         [
             f"{evaluation.dataset}: {overall.queries:,} expressions, {evaluation.images:,} pictures, "
             f"{evaluation.instances:,} instances",
-            f"model {evaluation.model} ({evaluation.fingerprint[:12]}), 95% bootstrap intervals over expressions",
-            *([f"then {', '.join(evaluation.stages)}"] if evaluation.stages else []),
+            f"{_system(evaluation)}, 95% bootstrap intervals over expressions",
         ],
         *(_recall(overall, protocol, evaluation.ks) for protocol in _TITLES if protocol in overall.shares),
-        _other(overall, evaluation.ks),
+        _pictures(overall, evaluation.ks),
+        _inside(overall),
         _breakdown("kind", evaluation.by_kind, evaluation),
         _breakdown(_SIZES[evaluation.size_rule], evaluation.by_size, evaluation),
         _ambiguous(evaluation),
+        _cost(evaluation.cost),
         ["  ".join(f"{name.replace('_', ' ')} {value:,.2f} ms" for name, value in evaluation.timings_ms.items())],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -42,22 +45,53 @@ def _recall(figures: Figures, protocol: str, ks: Sequence[int]) -> list[str]:
     return [_TITLES[protocol], *_table(["", *(f"@{k}" for k in ks)], rows)]
 
 
-def _other(figures: Figures, ks: Sequence[int]) -> list[str]:
+def _pictures(figures: Figures, ks: Sequence[int]) -> list[str]:
+    if "image_recall" not in figures.shares:
+        return []
     rows = [["image Recall@k", *(_cell(figures, "image_recall", str(k)) for k in ks)]]
-    precision = f"Precision@0.5 inside the right picture  {_cell(figures, 'precision_at_0.5')}"
-    return [*_table(["", *(f"@{k}" for k in ks)], rows), precision]
+    return _table(["", *(f"@{k}" for k in ks)], rows)
+
+
+def _inside(figures: Figures) -> list[str]:
+    named = [(name, f"Precision@{name.removeprefix(_PRECISION)}") for name in figures.shares if _PRECISION in name]
+    if "mean_iou" in figures.shares:
+        named.append(("mean_iou", "mean IoU"))
+    return [f"{title} inside the right picture  {_cell(figures, name)}" for name, title in named]
+
+
+def _system(evaluation: Evaluation) -> str:
+    parts = [f"model {evaluation.model} ({evaluation.fingerprint[:12]})", *evaluation.stages]
+    if evaluation.retriever is not None:
+        first = evaluation.retriever
+        parts = [f"pictures by {first.name} ({first.fingerprint[:12]})", f"boxes by {parts[0]}", *parts[1:]]
+    return ", then ".join(parts)
+
+
+def _cost(cost: Cost) -> list[str]:
+    kinds = (("pictures", cost.pictures), ("expressions", cost.texts), ("pairs of both", cost.pairs))
+    parts = [
+        f"{sum(passes.values()):,} of {kind} ({', '.join(f'{name} {count:,}' for name, count in passes.items())})"
+        for kind, passes in kinds
+        if passes
+    ]
+    return [f"{cost.total:,} forward passes: {'; '.join(parts)}"] if parts else []
 
 
 def _breakdown(what: str, groups: Mapping[str, Figures], evaluation: Evaluation) -> list[str]:
     if not groups:
         return []
     iou, protocols = f"{evaluation.ious[0]:g}", [name for name in _TITLES if name in evaluation.overall.shares]
-    header = ["", "queries", *(f"{name} @{k}" for name in protocols for k in evaluation.ks), "Precision@0.5"]
-    rows = []
-    for name, figures in groups.items():
-        recalls = [_percent(figures.shares[p]["box_recall"][iou][str(k)]) for p in protocols for k in evaluation.ks]
-        rows.append([name, f"{figures.queries:,}", *recalls, _percent(figures.shares["precision_at_0.5"])])
-    return [f"By {what}, BoxRecall@k at IoU > {iou}", *_table(header, rows)]
+    columns = {f"{name} @{k}": (name, "box_recall", iou, str(k)) for name in protocols for k in evaluation.ks}
+    if evaluation.task == "tir":
+        columns = {f"image @{k}": ("image_recall", str(k)) for k in evaluation.ks}
+    else:
+        columns["Precision@0.5"] = ("precision_at_0.5",)
+    rows = [
+        [name, f"{figures.queries:,}", *(_percent(_at(figures.shares, path)) for path in columns.values())]
+        for name, figures in groups.items()
+    ]
+    title = f"By {what}, BoxRecall@k at IoU > {iou}" if protocols else f"By {what}"
+    return [title, *_table(["", "queries", *columns], rows)]
 
 
 def _ambiguous(evaluation: Evaluation) -> list[str]:

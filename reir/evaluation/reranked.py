@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +13,26 @@ from reir.errors import ReirError, UsageError
 from reir.evaluation.progress import Progress
 from reir.metrics import Ranks, Truth
 from reir.protocols import Model
-from reir.rerank import StagePlan
+from reir.rerank import StagePlan, load_stage
 from reir.search import Searcher, SearchRequest
 from reir.types import Hit, IntArray
 
 if TYPE_CHECKING:
     from reir.store import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What stages made of the first ranks.
+
+    ``timings_ms``: mean milliseconds a query of each stage; ``pairs``: (query, picture) pairs among the instances that
+    they were given, over all queries; ``warnings``: what should be known.
+    """
+
+    ranks: Ranks
+    timings_ms: Mapping[str, float]
+    pairs: int
+    warnings: Sequence[str]
 
 
 def rerank(
@@ -31,8 +45,8 @@ def rerank(
     *,
     blend: Mapping[str, float] | None,
     progress: Progress,
-) -> tuple[Ranks, dict[str, float], list[str]]:
-    """The ranks after the stages of ``plan``, mean milliseconds a query of each stage, and what should be known.
+) -> Reranked:
+    """The ranks after the stages of ``plan``.
 
     The best ``plan.top`` instances stand in the order that the stages gave them, ties counted against the model, with
     the boxes that they gave them; all others keep their first ranks below. So a query whose picture has no instance
@@ -47,7 +61,7 @@ def rerank(
     official, top_iou, image = ranks.official.copy(), ranks.top_iou.copy(), ranks.image.copy()
     found_any = ranks.any.copy()
     timings: dict[str, float] = {}
-    stopped = 0
+    stopped = pairs = 0
     for q, (expression, truth) in enumerate(zip(expressions, truths, strict=True)):
         request = SearchRequest(expression, top=plan.top, flat=True, stages=plan, blend=blend)
         (answer,) = searcher.search_many([request])
@@ -59,8 +73,9 @@ def rerank(
         hits = answer.hits
         if hits:
             sources = snapshot.instances([hit.instance_id for hit in hits]).image_ids
+            pairs += len(np.unique(sources))
             overlaps = truth.overlaps(sources, np.array([hit.box for hit in hits]))
-            keys = _keys(hits, plan)
+            keys = hit_keys(hits, plan)
             own = np.isin(sources, truth.image_ids)
             if own.any():
                 best = keys[own].max()
@@ -85,10 +100,15 @@ def rerank(
     )
     told = {name.partition(":")[0] for name in plan.names}
     warnings = [f"stages did not see all hits of {stopped} of {len(expressions)} expressions"] if stopped else []
-    return after, {name: value for name, value in timings.items() if name in told}, warnings
+    return Reranked(after, {name: value for name, value in timings.items() if name in told}, pairs, warnings)
 
 
-def _keys(hits: Sequence[Hit], plan: StagePlan) -> npt.NDArray[np.float64]:
+def looks_at_pixels(plan: StagePlan) -> list[str]:
+    """The stages of a plan that look at pictures themselves, and so cost a forward pass or more a pair."""
+    return [name for name, kind in plan.steps if load_stage(name, kind).needs_pixels]
+
+
+def hit_keys(hits: Sequence[Hit], plan: StagePlan) -> npt.NDArray[np.float64]:
     """A number for each hit that orders them as they stand, equal for those that the last rerank stage scored alike."""
     if not plan.rerank:
         return np.array([hit.score for hit in hits])

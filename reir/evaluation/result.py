@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from reir.evaluation.system import Cost, Retriever, Task
 
 SizeRule = Literal["dataset", "coco"]
 
@@ -14,7 +16,8 @@ class Figures:
     """Shares in [0, 1] of a number of queries, with their 95% bootstrap intervals ``[low, high]``, nested alike.
 
     Keys are ``official`` and ``any`` (each ``{"box_recall": {iou: {k: share}}}``), ``image_recall`` (``{k: share}``)
-    and ``precision_at_0.5``; those that were asked for and make sense.
+    and ``precision_at_0.5``; for the task ``rec`` also ``precision_at_IOU`` at other overlaps and ``mean_iou``. Those
+    that were asked for and make sense.
     """
 
     queries: int
@@ -28,11 +31,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures of one model over one gallery: all queries, by kind, by size, and the ambiguous expressions apart.
+    """Figures of one system over one gallery: all queries, by kind, by size, and the ambiguous expressions apart.
 
     ``size_rule`` says whose size classes ``by_size`` uses: the data set's own, or COCO's areas (below 32 x 32 pixels
-    small, below 96 x 96 medium). ``timings_ms`` has the model's start, encoding (a query, in batches), placing each
-    query in its own picture, the scan of the gallery, and each of the ``stages`` a query.
+    small, below 96 x 96 medium). ``retriever`` is what chose the pictures, None where the ``model`` itself did;
+    ``cost`` what was computed, in forward passes. ``timings_ms`` has the model's start, encoding (a query, in batches),
+    placing each query in its own picture, the scan of the gallery, each of the ``stages`` a query, and the same of the
+    retriever.
     """
 
     dataset: str
@@ -51,21 +56,27 @@ class Evaluation:
     timings_ms: Mapping[str, float]
     warnings: Sequence[str] = ()
     stages: Sequence[str] = ()
+    task: Task = "reir"
+    retriever: Retriever | None = None
+    cost: Cost = field(default_factory=Cost)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``reir eval --json`` prints."""
         return {
+            "task": self.task,
             "dataset": self.dataset,
             "model": self.model,
             "fingerprint": self.fingerprint,
             "snapshot": self.snapshot,
             "stages": list(self.stages),
+            "retriever": self.retriever.to_json() if self.retriever is not None else None,
             "gallery": {"images": self.images, "instances": self.instances},
             **self.overall.to_json(),
             "by_kind": {kind: figures.to_json() for kind, figures in self.by_kind.items()},
             "by_size": {size: figures.to_json() for size, figures in self.by_size.items()},
             "size_rule": self.size_rule,
             "ambiguous": self.ambiguous.to_json() if self.ambiguous is not None else None,
+            "cost": self.cost.to_json(),
             "timings_ms": {name: round(value, 3) for name, value in self.timings_ms.items()},
             "warnings": list(self.warnings),
         }

@@ -9,7 +9,17 @@ those into :func:`shares` and bootstrap :func:`intervals`. :func:`box_recall_fro
 from reir.metrics.arrays import box_recall_from_arrays
 from reir.metrics.bootstrap import bootstrap_intervals
 from reir.metrics.calibration import NoMatchFigures, Reliability, ReliabilityBin, no_match_figures, reliability
-from reir.metrics.figures import IOUS, KS, PROTOCOLS, Protocol, intervals, outcomes, shares
+from reir.metrics.figures import (
+    IOUS,
+    KS,
+    PROTOCOLS,
+    Protocol,
+    inside_outcomes,
+    intervals,
+    outcomes,
+    picture_outcomes,
+    shares,
+)
 from reir.metrics.placement import Placement, Truth, place
 from reir.metrics.ranks import RankCounter, Ranks
 from reir.metrics.scores import exact_scores, rounding_margin
@@ -29,9 +39,11 @@ __all__ = [
     "bootstrap_intervals",
     "box_recall_from_arrays",
     "exact_scores",
+    "inside_outcomes",
     "intervals",
     "no_match_figures",
     "outcomes",
+    "picture_outcomes",
     "place",
     "reliability",
     "rounding_margin",

@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from reir.metrics.bootstrap import bootstrap_intervals
 from reir.metrics.ranks import Ranks
+from reir.types import Array
 
 Protocol = Literal["official", "any"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
-Outcomes = Mapping[tuple[str, ...], npt.NDArray[np.bool_]]
-"""Right or wrong (Q,) by figure; the key is the figure's path in the JSON report."""
+Outcomes = Mapping[tuple[str, ...], Array]
+"""Right or wrong (Q,), or a number in [0, 1] (Q,), by figure; the key is the figure's path in the JSON report."""
 
 KS: tuple[int, ...] = (1, 5, 10)
 IOUS: tuple[float, ...] = (0.5, 0.7, 0.9)
@@ -32,7 +33,7 @@ def outcomes(ranks: Ranks, *, ks: Sequence[int], protocols: Sequence[Protocol] =
     """
     if not ks or min(ks) < 1 or max(ks) > ranks.depth:
         raise ValueError(f"every k must be between 1 and the counted depth {ranks.depth}, got {tuple(ks)}")
-    right: dict[tuple[str, ...], npt.NDArray[np.bool_]] = {}
+    right: dict[tuple[str, ...], Array] = {}
     for protocol in protocols:
         for i, iou in enumerate(ranks.ious):
             for k in ks:
@@ -41,14 +42,25 @@ def outcomes(ranks: Ranks, *, ks: Sequence[int], protocols: Sequence[Protocol] =
                 else:
                     correct = ranks.any[:, i] < k
                 right[protocol, "box_recall", f"{iou:g}", str(k)] = correct
-    for k in ks:
-        right["image_recall", str(k)] = ranks.image < k
+    right |= picture_outcomes(ranks, ks=ks)
     right[(f"precision_at_{PRECISION_IOU:g}",)] = ranks.top_iou > PRECISION_IOU
     return right
 
 
+def picture_outcomes(ranks: Ranks, *, ks: Sequence[int]) -> Outcomes:
+    """Right or wrong, for every query, of image Recall@k alone (text-to-image retrieval)."""
+    return {("image_recall", str(k)): ranks.image < k for k in ks}
+
+
+def inside_outcomes(top_iou: npt.NDArray[np.float64], *, ious: Sequence[float]) -> Outcomes:
+    """Precision at 0.5 and at each IoU threshold, and the mean IoU of the box given inside the true picture (Q,)."""
+    thresholds = sorted({PRECISION_IOU, *ious})
+    figures: dict[tuple[str, ...], Array] = {(f"precision_at_{iou:g}",): top_iou > iou for iou in thresholds}
+    return {**figures, ("mean_iou",): top_iou}
+
+
 def shares(outcomes: Outcomes, chosen: npt.NDArray[np.bool_] | None = None) -> dict[str, Any]:
-    """The share of right queries for every figure, nested by its path; of the ``chosen`` (Q,) queries, or of all.
+    """The share of right queries (the mean) for every figure, nested by its path; of the ``chosen`` (Q,), or of all.
 
     Raises:
         ValueError: no query is chosen; a share of nothing is no number.
