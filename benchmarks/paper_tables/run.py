@@ -1,0 +1,179 @@
+"""Train and measure every (experiment, seed) that has no row yet, seed by seed.
+
+    python -m benchmarks.paper_tables.run --work DIR --minutes 60
+    python -m benchmarks.paper_tables.run --work DIR --only clia-none full --seeds 0 1 2
+
+It may be stopped at any time: a run goes on from its last checkpoint, and a row is written when its run is finished.
+Networks and scenes lie in ``--work``; rows are added to ``results.csv`` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.paper_tables.experiments import EXPERIMENTS, Experiment, experiment
+from benchmarks.paper_tables.gallery import SCENES, Answers, ask_clare, ask_two_stages, make_gallery
+from benchmarks.paper_tables.rows import RESULTS, append_row, read_rows
+from benchmarks.paper_tables.tower import ask_tower, train_tower
+from reir.data.expressions import MAX_TOKENS
+from reir.models.clare.checkpoint import load_network
+from reir.text import WordTokenizer
+from reir.training.checkpoint import NAME as CHECKPOINT
+from reir.training.run import environment, train
+from reir.training.scenes.validation import ValidationSet
+
+
+@dataclass
+class Bench:
+    """Where runs and scenes lie, and the gallery that all are asked about."""
+
+    work: Path
+    scenes: Path
+    results: Path
+    log: Callable[[str], None]
+
+    @property
+    def runs(self) -> Path:
+        """Folders of runs: EXPERIMENT/SEED."""
+        return self.work / "runs"
+
+    @cached_property
+    def gallery(self) -> ValidationSet:
+        """Test scenes, drawn once."""
+        return make_gallery(SCENES)
+
+    def folder(self, name: str, seed: int) -> Path:
+        """The folder of a run."""
+        return self.runs / name.replace(" + ", "-and-") / str(seed)
+
+    def finish(self, item: Experiment, seed: int) -> None:
+        """The row of an experiment; what it starts from or is made of comes first."""
+        if (item.name, seed) in read_rows(self.results):
+            return
+        self.log(f"== {item.name}, seed {seed}")
+        if item.kind == "two-stage":
+            answers, values = self._two_stages(item, seed)
+        elif item.kind == "tower":
+            answers, values = self._tower(item, seed)
+        else:
+            answers, values = self._clare(item, seed)
+        folder = self.folder(item.name, seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(folder / "answers.npz", **asdict(answers))
+        row = {
+            "experiment": item.name,
+            "seed": seed,
+            "tables": " ".join(item.tables),
+            "commit": environment()["commit"][:12],
+            "gallery": len(self.gallery.letterboxes),
+            "expressions": len(self.gallery.expressions),
+            **answers.figures(),
+            **values,
+        }
+        append_row(row, self.results)
+        self.log(json.dumps(row))
+
+    def train(self, item: Experiment, seed: int) -> dict[str, Any]:
+        """The finished run of CLARE in its folder, trained if it is not there yet: pictures and seconds."""
+        folder = self.folder(item.name, seed)
+        report = folder / "report.json"
+        if not report.is_file():
+            if item.start is not None:
+                self.train(experiment(item.start), seed)
+            made = train(
+                item.settings(seed, self.runs),
+                out=folder,
+                cache=self.scenes,
+                resume=(folder / CHECKPOINT).is_file(),
+                workers=0,
+                device="cpu",
+                log=self.log,
+            )
+            report.write_text(json.dumps({"pictures": made.pictures, "seconds": made.seconds}))
+        values: dict[str, Any] = json.loads(report.read_text())
+        return values
+
+    def _clare(self, item: Experiment, seed: int) -> tuple[Answers, dict[str, Any]]:
+        values = self.train(item, seed)
+        model = self.folder(item.name, seed) / "model"
+        network = load_network(model, json.loads((model / "config.json").read_text()))
+        tokenizer = WordTokenizer.from_file(model / "tokenizer.json", max_tokens=MAX_TOKENS)
+        gallery = self.gallery
+        started = time.perf_counter()
+        answers, detection = ask_clare(network, tokenizer, gallery)
+        seconds = time.perf_counter() - started
+        return answers, values | detection | {"seconds_of_evaluation": seconds, "parameters": _count(network)}
+
+    def _tower(self, item: Experiment, seed: int) -> tuple[Answers, dict[str, Any]]:
+        stages = [experiment(name).settings(seed, self.runs) for name in ("stage1", "full")]
+        tower, tokenizer, seconds = train_tower(
+            stages, out=self.folder(item.name, seed), cache=self.scenes, log=self.log
+        )
+        gallery = self.gallery
+        started = time.perf_counter()
+        answers = ask_tower(tower, tokenizer, gallery)
+        return answers, {
+            "pictures": sum(stage.optim.steps * stage.batch.pictures for stage in stages),
+            "seconds": seconds,
+            "seconds_of_evaluation": time.perf_counter() - started,
+            "parameters": _count(tower),
+            **dict.fromkeys([name for name in answers.figures() if not name.startswith("image_recall")], ""),
+        }
+
+    def _two_stages(self, item: Experiment, seed: int) -> tuple[Answers, dict[str, Any]]:
+        parts = []
+        for name in item.parts:
+            path = self.folder(name, seed) / "answers.npz"
+            if not path.is_file():  # its row is here, its folder is not: another sitting made it
+                answers, _ = (self._tower if name == "tower" else self._clare)(experiment(name), seed)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.savez_compressed(path, **asdict(answers))
+            with np.load(path) as arrays:
+                parts.append(Answers(**arrays))
+        return ask_two_stages(*parts), {"pictures": 0, "seconds": 0.0}
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="folder of the trained networks")
+    parser.add_argument("--scenes", type=Path, help="cache of rendered scenes; default WORK/scenes")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--only", nargs="+", metavar="EXPERIMENT", default=[item.name for item in EXPERIMENTS])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no run after so many minutes")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    started = time.monotonic()
+
+    def log(line: str) -> None:
+        print(f"{(time.monotonic() - started) / 60:6.1f} {line}", flush=True)
+
+    scenes = arguments.scenes or arguments.work / "scenes"
+    bench = Bench(arguments.work, scenes, arguments.results, log)
+    chosen = [experiment(name) for name in arguments.only]
+    log(f"process {os.getpid()}, commit {environment()['commit'][:12]}")
+    for seed in arguments.seeds:
+        for item in sorted(chosen, key=EXPERIMENTS.index):
+            if time.monotonic() - started > 60 * arguments.minutes:
+                log("time is up; the same command goes on")
+                return
+            bench.finish(item, seed)
+
+
+if __name__ == "__main__":
+    main()
