@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from reir.store import KnownFile, Writer
 
 
+_MANY = 32
+"""Scopes from which on all known files are read at once: a data set may name its pictures one by one."""
+
+
 def make_scopes(root: Path, db: Path, paths: Sequence[Path] | None, ledger: Ledger) -> list[str]:
     """The given paths relative to the root, none inside another; [""] for everything.
 
@@ -32,13 +36,17 @@ def make_scopes(root: Path, db: Path, paths: Sequence[Path] | None, ledger: Ledg
         if relative and not os.path.lexists(root / relative) and not known_in([relative], ledger):
             raise UsageError(f"no such file or folder: {given}")
         scopes.add(relative)
-    return sorted(scope for scope in scopes if not any(_inside(scope, other) for other in scopes - {scope}))
+    return sorted(scope for scope in scopes if scopes.isdisjoint(_folders_around(scope)))
 
 
 def known_in(scopes: Sequence[str], ledger: Ledger | Writer) -> dict[str, KnownFile]:
     """The known files in any of the scopes."""
     if "" in scopes:
         return dict(ledger.known_files())
+    if len(scopes) > _MANY:
+        wanted = set(scopes)
+        everything: Mapping[str, KnownFile] = ledger.known_files()
+        return {p: facts for p, facts in everything.items() if not wanted.isdisjoint([p, *_folders_around(p)])}
     known: dict[str, KnownFile] = {}
     for scope in scopes:
         files: Mapping[str, KnownFile] = ledger.known_files(scope)
@@ -57,6 +65,12 @@ def relative_path(root: Path, path: Path) -> str | None:
             relative = candidate.relative_to(root).as_posix()
             return "" if relative == "." else relative
     return None
+
+
+def _folders_around(path: str) -> list[str]:
+    """Every folder that a path lies in, "" for the root among them; none for the root itself."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(len(parts))] if path else []
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -59,7 +59,7 @@ def calibrate(
     are: searches use the calibration from now on. The figures shown are of expressions left out of the fit.
     """
     from reir.cli.console import note, phase_bar, print_json
-    from reir.cli.evaluation import cached_index
+    from reir.cli.galleries import dataset_index
     from reir.data.coco import load_dataset
     from reir.errors import UsageError
     from reir.evaluation import calibrate as run_calibration
@@ -71,7 +71,7 @@ def calibrate(
     model = load_model(name, device=device)
     target = out if out is not None else _beside_weights(model)
     data = load_dataset(dataset, images=images)
-    index = cached_index(data, model) if db is None else Index.open(db, database_url=database_url)
+    index = dataset_index(data, model) if db is None else Index.open(db, database_url=database_url)
     with index.snapshot() as snapshot, phase_bar() as progress:
         report = run_calibration(snapshot, model, data, precision=precision, progress=progress)
     report.calibration.save(target)

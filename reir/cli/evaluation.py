@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,14 +29,19 @@ from reir.cli.arguments import (
 
 if TYPE_CHECKING:
     from reir.data.dataset import Dataset
+    from reir.evaluation import Evaluation, System
     from reir.protocols import Model
+    from reir.rerank import StagePlan
     from reir.store import Index
 
 _EXAMPLES = """\b
 Examples:
   reir eval demo
   reir eval expressions.json --images val2017 --protocol official --json
-  reir eval refs.json --db ~/Pictures/.reir --k 1 5 10 --iou 0.5 --rerank templates"""
+  reir eval refs.json --db ~/Pictures/.reir --k 1 5 10 --iou 0.5 --rerank templates
+  reir eval refcoco/ --images train2014 --task rec --model clare:runs/stage2
+  reir eval demo --task tir --model picture-clip:ViT-B-16-SigLIP__webli
+  reir eval demo --retriever ViT-B-16-SigLIP__webli --model rcnn-clip --rerank templates"""
 
 
 class Protocol(StrEnum):
@@ -43,18 +52,54 @@ class Protocol(StrEnum):
     both = "both"
 
 
+class Task(StrEnum):
+    """What is asked for."""
+
+    reir = "reir"
+    rec = "rec"
+    tir = "tir"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("eval", epilog=_EXAMPLES)(evaluate)
 
 
 def evaluate(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A JSON file of expressions, or a name: demo.")],
+    datasets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATASET...", help="JSON files of expressions, folders of them, or names: demo. Several: one table."
+        ),
+    ],
+    task: Annotated[
+        Task,
+        typer.Option(
+            "--task",
+            help="reir: boxes in the whole gallery; rec: the box inside the right picture; tir: the picture alone.",
+        ),
+    ] = Task.reir,
     images: DatasetImages = None,
     db: DatasetDb = None,
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="NAME", show_default=False, help="Model; by default the index's, or the best."),
+    ] = None,
+    retriever: Annotated[
+        str | None,
+        typer.Option(
+            "--retriever",
+            metavar="TOWER",
+            show_default=False,
+            help="Two stages: this ranks the pictures, the model gives a box in each of the first. A tower of "
+            "open_clip (ARCH__PRETRAINED or a folder) or any model.",
+        ),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            "--depth", metavar="K", show_default=False, help="Pictures of the retriever that get a box; the largest k."
+        ),
     ] = None,
     protocol: Annotated[Protocol, typer.Option("--protocol", help="How box recall is counted.")] = Protocol.both,
     k: Annotated[
@@ -73,15 +118,16 @@ def evaluate(
     json_output: Json = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Measure how well a model finds what expressions describe.
+    """Measure how well a model finds what expressions describe, each figure with its 95% interval.
 
-    BoxRecall by both protocols, image recall and in-image precision, each with its 95% interval.
+    By default BoxRecall by both protocols, image recall and in-image precision over the pictures of the data set, or of
+    --db. With --task rec, the precision inside the right picture alone; with --task tir, image recall alone. Forward
+    passes are counted.
     """
     from reir.cli.console import phase_bar, print_json, warn
     from reir.data.coco import load_dataset
     from reir.errors import UsageError
-    from reir.evaluation import evaluate as run_evaluation
-    from reir.evaluation import format_report
+    from reir.evaluation import evaluate_system, format_report, format_table
     from reir.metrics import IOUS, KS
     from reir.models import load_model
     from reir.rerank import StagePlan
@@ -89,54 +135,99 @@ def evaluate(
 
     if images is not None and db is not None:
         raise UsageError("--images and --db exclude each other: an index has its pictures already")
-    data = load_dataset(dataset, images=images)
-    if db is not None:
-        index = Index.open(db, database_url=database_url)
-        scorer = load_model(model or index.info.model.name, device=device)
-    else:
-        scorer = load_model(model or "auto", device=device)
-        index = cached_index(data, scorer)
-    with index.snapshot() as snapshot, phase_bar() as progress:
-        found = run_evaluation(
-            snapshot,
-            scorer,
-            data,
-            protocol=protocol.value,
-            ks=k or KS,
-            ious=iou or IOUS,
-            stages=StagePlan(tuple(rerank or ()), top=stage_top, seconds=stage_seconds),
-            blend=parse_blend(blend),
-            progress=progress,
-        )
-    warn(found.warnings)
+    if retriever is None and depth is not None:
+        raise UsageError("--depth is of two stages: name the first with --retriever")
+    if retriever is not None and task is not Task.reir:
+        raise UsageError(f"--task {task} has one stage: leave --retriever out, and name what is measured with --model")
+    files = dataset_files(datasets)
+    sets = [load_dataset(file, images=images) for file in files]
+    index = None if db is None else Index.open(db, database_url=database_url)
+    bench = _Bench(
+        index,
+        load_model(model or ("auto" if index is None else index.info.model.name), device=device),
+        None if retriever is None else load_model(retriever_name(retriever), device=device),
+        depth=depth,
+        stages=StagePlan(tuple(rerank or ()), top=stage_top, seconds=stage_seconds),
+        blend=parse_blend(blend),
+        task=task,
+    )
+    found: list[Evaluation] = []
+    for data in sets:
+        with bench.system(data) as system, phase_bar() as progress:
+            found.append(
+                evaluate_system(
+                    system,
+                    data,
+                    task=task.value,
+                    protocol=protocol.value,
+                    ks=k or KS,
+                    ious=iou or IOUS,
+                    progress=progress,
+                )
+            )
+    warn(dict.fromkeys(warning for evaluation in found for warning in evaluation.warnings))
+    several = len(files) > 1 or files != datasets
     if json_output:
-        print_json(found.to_json())
+        records = [evaluation.to_json() for evaluation in found]
+        print_json({"task": task.value, "datasets": records} if several else records[0])
     else:
-        print(format_report(found))
+        print(format_table(found) if several else format_report(found[0]))
 
 
-def cached_index(data: Dataset, model: Model) -> Index:
-    """The index of a data set's pictures by this model in the user's cache folder, brought up to date.
+def dataset_files(given: Sequence[str]) -> list[str]:
+    """The data sets that are meant: names and files as they are, and for a folder every JSON file in it.
 
     Raises:
-        DatasetError: the pictures are not there.
+        DatasetError: a folder has none.
     """
-    import hashlib
-
-    from platformdirs import user_cache_path
-
-    from reir.cli.console import note, progress_bar, warn
     from reir.errors import DatasetError
-    from reir.indexer import open_or_create, run_index
 
-    root = data.images_root.resolve()
-    if not root.is_dir():
-        raise DatasetError(f"the pictures of {data.name} are not in {root}. Say where they are: --images DIR")
-    key = hashlib.blake2b(f"{root}\n{model.identity.fingerprint}".encode(), digest_size=8).hexdigest()
-    index = open_or_create(root, model, db=user_cache_path("reir") / "eval" / f"{data.name}-{key}")
-    with progress_bar() as progress:
-        report = run_index(index, model, progress=progress)
-    warn(report.messages)
-    if report.new or report.changed:
-        note(f"indexed {root} for this: {report.new + report.changed:,} pictures")
-    return index
+    files: list[str] = []
+    for name in given:
+        inside = sorted(str(path) for path in Path(name).glob("*.json")) if Path(name).is_dir() else [name]
+        if not inside:
+            raise DatasetError(f"the folder {name} has no JSON files of expressions. Make them with: reir data convert")
+        files += inside
+    return files
+
+
+def retriever_name(name: str) -> str:
+    """The model that ranks pictures: a bare tower of open_clip, ``ARCH__PRETRAINED``, embeds them whole."""
+    is_tower = "__" in name and ":" not in name.partition("__")[0] and not Path(name).is_dir()
+    return f"picture-clip:{name}" if is_tower else name
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What was asked to be measured, for one data set after another; without an ``index`` each gets its own."""
+
+    index: Index | None
+    model: Model
+    retriever: Model | None
+    depth: int | None
+    stages: StagePlan
+    blend: Mapping[str, float] | None
+    task: Task
+
+    @contextmanager
+    def system(self, data: Dataset) -> Iterator[System]:
+        """The system over the pictures of ``data``."""
+        from reir.cli.galleries import dataset_index, twin_index
+        from reir.evaluation import OneStage, TwoStage
+
+        own = self.index or dataset_index(data, self.model, shared=self.task is Task.rec)
+        if self.retriever is None:
+            with own.snapshot() as snapshot:
+                yield OneStage(snapshot, self.model, stages=self.stages, blend=self.blend)
+            return
+        first = dataset_index(data, self.retriever) if self.index is None else twin_index(self.index, self.retriever)
+        with first.snapshot() as pictures, own.snapshot() as snapshot:
+            yield TwoStage(
+                pictures,
+                self.retriever,
+                snapshot,
+                self.model,
+                depth=self.depth,
+                stages=self.stages,
+                blend=self.blend,
+            )

@@ -35,6 +35,7 @@ from reir.evaluation.progress import Progress
 from reir.evaluation.report import format_report
 from reir.evaluation.result import Evaluation, Figures
 from reir.evaluation.system import TASKS, Answers, Cost, Retriever, System, SystemFacts, Task
+from reir.evaluation.table import format_table
 from reir.evaluation.two_stage import TwoStage
 
 __all__ = [
@@ -57,5 +58,6 @@ __all__ = [
     "evaluate",
     "evaluate_system",
     "format_report",
+    "format_table",
     "leave_out",
 ]

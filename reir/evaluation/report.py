@@ -25,7 +25,7 @@ def format_report(evaluation: Evaluation) -> str:
         [
             f"{evaluation.dataset}: {overall.queries:,} expressions, {evaluation.images:,} pictures, "
             f"{evaluation.instances:,} instances",
-            f"{_system(evaluation)}, 95% bootstrap intervals over expressions",
+            f"{system_line(evaluation)}, 95% bootstrap intervals over expressions",
         ],
         *(_recall(overall, protocol, evaluation.ks) for protocol in _TITLES if protocol in overall.shares),
         _pictures(overall, evaluation.ks),
@@ -41,25 +41,28 @@ def format_report(evaluation: Evaluation) -> str:
 
 def _recall(figures: Figures, protocol: str, ks: Sequence[int]) -> list[str]:
     by_iou = figures.shares[protocol]["box_recall"]
-    rows = [[f"IoU > {iou}", *(_cell(figures, protocol, "box_recall", iou, str(k)) for k in ks)] for iou in by_iou]
-    return [_TITLES[protocol], *_table(["", *(f"@{k}" for k in ks)], rows)]
+    rows = [
+        [f"IoU > {iou}", *(percent_cell(figures, (protocol, "box_recall", iou, str(k))) for k in ks)] for iou in by_iou
+    ]
+    return [_TITLES[protocol], *text_table(["", *(f"@{k}" for k in ks)], rows)]
 
 
 def _pictures(figures: Figures, ks: Sequence[int]) -> list[str]:
     if "image_recall" not in figures.shares:
         return []
-    rows = [["image Recall@k", *(_cell(figures, "image_recall", str(k)) for k in ks)]]
-    return _table(["", *(f"@{k}" for k in ks)], rows)
+    rows = [["image Recall@k", *(percent_cell(figures, ("image_recall", str(k))) for k in ks)]]
+    return text_table(["", *(f"@{k}" for k in ks)], rows)
 
 
 def _inside(figures: Figures) -> list[str]:
     named = [(name, f"Precision@{name.removeprefix(_PRECISION)}") for name in figures.shares if _PRECISION in name]
     if "mean_iou" in figures.shares:
         named.append(("mean_iou", "mean IoU"))
-    return [f"{title} inside the right picture  {_cell(figures, name)}" for name, title in named]
+    return [f"{title} inside the right picture  {percent_cell(figures, (name,))}" for name, title in named]
 
 
-def _system(evaluation: Evaluation) -> str:
+def system_line(evaluation: Evaluation) -> str:
+    """Whose figures they are, in words."""
     parts = [f"model {evaluation.model} ({evaluation.fingerprint[:12]})", *evaluation.stages]
     if evaluation.retriever is not None:
         first = evaluation.retriever
@@ -81,7 +84,9 @@ def _breakdown(what: str, groups: Mapping[str, Figures], evaluation: Evaluation)
     if not groups:
         return []
     iou, protocols = f"{evaluation.ious[0]:g}", [name for name in _TITLES if name in evaluation.overall.shares]
-    columns = {f"{name} @{k}": (name, "box_recall", iou, str(k)) for name in protocols for k in evaluation.ks}
+    columns: dict[str, tuple[str, ...]] = {
+        f"{name} @{k}": (name, "box_recall", iou, str(k)) for name in protocols for k in evaluation.ks
+    }
     if evaluation.task == "tir":
         columns = {f"image @{k}": ("image_recall", str(k)) for k in evaluation.ks}
     else:
@@ -91,7 +96,7 @@ def _breakdown(what: str, groups: Mapping[str, Figures], evaluation: Evaluation)
         for name, figures in groups.items()
     ]
     title = f"By {what}, BoxRecall@k at IoU > {iou}" if protocols else f"By {what}"
-    return [title, *_table(["", "queries", *columns], rows)]
+    return [title, *text_table(["", "queries", *columns], rows)]
 
 
 def _ambiguous(evaluation: Evaluation) -> list[str]:
@@ -101,7 +106,8 @@ def _ambiguous(evaluation: Evaluation) -> list[str]:
     return [title, *_recall(evaluation.ambiguous, "any", evaluation.ks)]
 
 
-def _cell(figures: Figures, *path: str) -> str:
+def percent_cell(figures: Figures, path: Sequence[str]) -> str:
+    """A share with its interval: ``25.0 [0.0, 75.0]``."""
     share, interval = _at(figures.shares, path), _at(figures.intervals, path)
     return f"{_percent(share)} [{_percent(interval[0])}, {_percent(interval[1])}]"
 
@@ -117,7 +123,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table: the first column to the left, the others to the right."""
     lines = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     widths[0] = max(widths[0], _FIRST_COLUMN)

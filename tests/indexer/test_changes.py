@@ -318,6 +318,20 @@ def test_a_sub_path_updates_that_subtree_only(root: Path, index: Index, update: 
     assert counts(update(paths=[single, root / "b"])) == {"deleted": 2, "unchanged": 3}
 
 
+def test_many_paths_are_the_same_as_one_after_the_other(root: Path, index: Index, update: Update) -> None:
+    fill(root, 40, folder="a")
+    fill(root, 4, folder="b", first=50)
+    every = sorted(path for path in root.rglob("*.png"))
+    listed = [*every[:36], root / "b"]
+    assert counts(update(paths=listed)) == {"new": 40}
+    assert counts(update(paths=listed)) == {"unchanged": 40}
+    assert counts(update(paths=[root, *listed])) == {"new": 4, "unchanged": 40}
+    every[0].unlink()
+    every[-1].unlink()
+    assert counts(update(paths=listed)) == {"deleted": 2, "unchanged": 38}
+    assert len(contents(index)) == 42
+
+
 def test_paths_that_cannot_be(root: Path, tmp_path: Path, update: Update) -> None:
     with pytest.raises(RootMismatchError, match="outside"):
         update(paths=[tmp_path])
