@@ -17,7 +17,7 @@ from reir.training.config import TrainConfig
 PICTURES: Final = 32
 """Pictures of a batch."""
 STAGE1_STEPS: Final = 600
-STAGE2_STEPS: Final = 400
+STAGE2_STEPS: Final = 300
 
 _BOTH: Final[dict[str, Any]] = {
     "model": "nano",

@@ -4,16 +4,19 @@
     python -m benchmarks.paper_tables.run --work DIR --only clia-none full --seeds 0 1 2
 
 It may be stopped at any time: a run goes on from its last checkpoint, and a row is written when its run is finished.
-Networks and scenes lie in ``--work``; rows are added to ``results.csv`` beside this file.
+The same command may run several times at once on one machine; each takes what no other has in hand. Networks and
+scenes lie in ``--work``; rows are added to ``results.csv`` beside this file.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +37,10 @@ from reir.training.run import environment, train
 from reir.training.scenes.validation import ValidationSet
 
 
+class BusyError(Exception):
+    """Another process has the run in hand."""
+
+
 @dataclass
 class Bench:
     """Where runs and scenes lie, and the gallery that all are asked about."""
@@ -41,6 +48,7 @@ class Bench:
     work: Path
     scenes: Path
     results: Path
+    commit: str
     log: Callable[[str], None]
 
     @property
@@ -57,10 +65,43 @@ class Bench:
         """The folder of a run."""
         return self.runs / name.replace(" + ", "-and-") / str(seed)
 
-    def finish(self, item: Experiment, seed: int) -> None:
-        """The row of an experiment; what it starts from or is made of comes first."""
+    @contextmanager
+    def claimed(self, name: str, seed: int) -> Iterator[None]:
+        """While this process alone works on a run; the lock goes with the process.
+
+        Raises:
+            BusyError: another one does.
+        """
+        folder = self.folder(name, seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError(name) from None
+            yield
+
+    def finish(self, item: Experiment, seed: int) -> bool:
+        """Whether the row of an experiment is there; what it starts from or is made of comes first."""
         if (item.name, seed) in read_rows(self.results):
-            return
+            return True
+        needed = [item.name, *([item.start] if item.start is not None else []), *item.parts]
+        try:
+            with ExitStack() as stack:
+                for name in needed:
+                    if name == item.name or not self._is_made(name, seed):
+                        stack.enter_context(self.claimed(name, seed))
+                if (item.name, seed) not in read_rows(self.results):
+                    self._finish(item, seed)
+        except BusyError:
+            return False
+        return True
+
+    def _is_made(self, name: str, seed: int) -> bool:
+        """Whether nobody will write into the folder of a run any more."""
+        return (name, seed) in read_rows(self.results) and (self.folder(name, seed) / "answers.npz").is_file()
+
+    def _finish(self, item: Experiment, seed: int) -> None:
         self.log(f"== {item.name}, seed {seed}")
         if item.kind == "two-stage":
             answers, values = self._two_stages(item, seed)
@@ -69,13 +110,12 @@ class Bench:
         else:
             answers, values = self._clare(item, seed)
         folder = self.folder(item.name, seed)
-        folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(folder / "answers.npz", **asdict(answers))
         row = {
             "experiment": item.name,
             "seed": seed,
             "tables": " ".join(item.tables),
-            "commit": environment()["commit"][:12],
+            "commit": self.commit,
             "gallery": len(self.gallery.letterboxes),
             "expressions": len(self.gallery.expressions),
             **answers.figures(),
@@ -164,15 +204,22 @@ def main() -> None:
         print(f"{(time.monotonic() - started) / 60:6.1f} {line}", flush=True)
 
     scenes = arguments.scenes or arguments.work / "scenes"
-    bench = Bench(arguments.work, scenes, arguments.results, log)
-    chosen = [experiment(name) for name in arguments.only]
-    log(f"process {os.getpid()}, commit {environment()['commit'][:12]}")
-    for seed in arguments.seeds:
-        for item in sorted(chosen, key=EXPERIMENTS.index):
+    commit = environment()["commit"][:12]
+    bench = Bench(arguments.work, scenes, arguments.results, commit, log)
+    log(f"process {os.getpid()}, commit {commit}")
+    chosen = sorted((experiment(name) for name in arguments.only), key=EXPERIMENTS.index)
+    left = [(item, seed) for seed in arguments.seeds for item in chosen]
+    while left:
+        busy = []
+        for item, seed in left:
             if time.monotonic() - started > 60 * arguments.minutes:
                 log("time is up; the same command goes on")
                 return
-            bench.finish(item, seed)
+            if not bench.finish(item, seed):
+                busy.append((item, seed))
+        if len(busy) == len(left):
+            time.sleep(20)
+        left = busy
 
 
 if __name__ == "__main__":
