@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import nn
 
 from reir.models.clare.backbone import ConvBackbone
@@ -17,15 +20,23 @@ from reir.models.clare.text import TextEncoder
 from reir.models.clare.visual import VisualBranch
 
 
-def build_clare(config: ClareConfig, *, vocabulary_size: int | None = None, pretrained: str | None = None) -> Clare:
+def build_clare(
+    config: ClareConfig,
+    *,
+    vocabulary_size: int | None = None,
+    pretrained: str | None = None,
+    architecture: Mapping[str, Any] | None = None,
+) -> Clare:
     """A CLARE network with random weights; with ``pretrained``, SigLIP's towers get theirs.
 
     ``vocabulary_size`` is needed by (and only by) configurations with the small text encoder. ``pretrained`` is an
-    open_clip tag, which may download, or the path of a checkpoint.
+    open_clip tag, which may download, or the path of a checkpoint. ``architecture`` holds the settings of
+    ``config.vision`` where open_clip does not know it.
     """
-    backbone, channels, text = (
-        _small_parts(config, vocabulary_size) if config.vision == "conv" else _siglip_parts(config, pretrained)
-    )
+    if config.vision == "conv":
+        backbone, channels, text = _small_parts(config, vocabulary_size)
+    else:
+        backbone, channels, text = _siglip_parts(config, pretrained, architecture)
     update = update_relative if config.box_update == "relative" else update_logit
     visual = VisualBranch(
         backbone=backbone,
@@ -94,8 +105,10 @@ def _small_parts(config: ClareConfig, vocabulary_size: int | None) -> tuple[nn.M
     return backbone, config.backbone_channels, text
 
 
-def _siglip_parts(config: ClareConfig, pretrained: str | None) -> tuple[nn.Module, tuple[int, ...], nn.Module]:
-    trunk, tower = siglip_towers(config.vision, pretrained=pretrained)
+def _siglip_parts(
+    config: ClareConfig, pretrained: str | None, architecture: Mapping[str, Any] | None
+) -> tuple[nn.Module, tuple[int, ...], nn.Module]:
+    trunk, tower = siglip_towers(config.vision, pretrained=pretrained, settings=architecture)
     backbone, text = SiglipBackbone(trunk=trunk), SiglipText(tower=tower)
     if text.width != config.text_width:
         raise ValueError(f"{config.vision} has text width {text.width}, the configuration says {config.text_width}")

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from reir.errors import UsageError
+from reir.errors import ReirError, UsageError
 from reir.models.clare.builder import build_clare
 from reir.models.clare.config import ClareConfig
 from reir.models.clare.network import Clare
-from reir.text import WordTokenizer
+from reir.models.clare.siglip import architecture_settings
+from reir.models.clare.tokenizer import ClareTokenizer
 
 WEIGHTS = "model.safetensors"
 TEXT_BRANCH = "text.onnx"
 TOKENIZER = "tokenizer.json"
 CONFIG = "config.json"
+ARCHITECTURE = "architecture.json"
+"""open_clip's settings of the towers, so that a folder can be read where open_clip does not know them."""
 
 
 def file_sha256(path: Path) -> str:
@@ -45,12 +51,22 @@ def load_network(folder: Path, config: dict[str, Any]) -> Clare:
     Raises:
         UsageError: the weights are not those that ``config.json`` was written with.
     """
-    path = folder / WEIGHTS
-    if not path.is_file() or file_sha256(path) != config["sha256"][WEIGHTS]:
-        raise UsageError(f"{path} is missing or not the file that {CONFIG} names. Install or copy the checkpoint again")
-    network = build_clare(network_config(config["network"]), vocabulary_size=config["vocabulary"])
+    path = _checked(folder, WEIGHTS, config)
+    architecture = None
+    if ARCHITECTURE in config["sha256"]:
+        architecture = json.loads(_checked(folder, ARCHITECTURE, config).read_text())
+    network = build_clare(
+        network_config(config["network"]), vocabulary_size=config["vocabulary"], architecture=architecture
+    )
     network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
     return network
+
+
+def _checked(folder: Path, name: str, config: dict[str, Any]) -> Path:
+    path = folder / name
+    if not path.is_file() or file_sha256(path) != config["sha256"][name]:
+        raise UsageError(f"{path} is missing or not the file that {CONFIG} names. Install or copy the checkpoint again")
+    return path
 
 
 class _TextBranch(nn.Module):
@@ -65,48 +81,95 @@ class _TextBranch(nn.Module):
 
 
 def export_text_branch(network: Clare, path: Path) -> None:
-    """Write the text branch as ONNX, for any number of expressions of any length.
+    """Write the text branch as ONNX, for any number of expressions of any length, with its weights in float16.
 
     Every expert is computed and the top-k is a mask, so that the graph has no data-dependent shape.
     """
     token_ids = torch.tensor([[2, 3, 4, 5], [2, 3, 0, 0]])
-    torch.onnx.export(
-        _TextBranch(network).eval().float().cpu(),
-        (token_ids, token_ids != 0),
-        str(path),
-        input_names=["token_ids", "token_mask"],
-        output_names=["embedding"],
-        dynamic_axes={
-            "token_ids": {0: "expressions", 1: "tokens"},
-            "token_mask": {0: "expressions", 1: "tokens"},
-            "embedding": {0: "expressions"},
-        },
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # Checks of sizes that are the same for every input.
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python boolean")
+        torch.onnx.export(
+            _TextBranch(network).eval().float().cpu(),
+            (token_ids, token_ids != 0),
+            str(path),
+            input_names=["token_ids", "token_mask"],
+            output_names=["embedding"],
+            dynamic_axes={
+                "token_ids": {0: "expressions", 1: "tokens"},
+                "token_mask": {0: "expressions", 1: "tokens"},
+                "embedding": {0: "expressions"},
+            },
+            opset_version=17,
+            dynamo=False,
+        )
+    _store_halves(path)
+
+
+def _store_halves(path: Path) -> None:
+    """Rewrite a graph with its large constants in float16, each behind a cast that is done once, when it is loaded.
+
+    Only constants that float16 holds exactly, as rounded weights are: the answers stay the same.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        if values.size < 1024 or not np.array_equal(half, values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, str(path))
 
 
 def save_checkpoint_folder(
     folder: Path,
     network: Clare,
     config: ClareConfig,
-    tokenizer: WordTokenizer,
+    tokenizer: ClareTokenizer,
     *,
     serving: dict[str, Any],
     notice: str | None,
     card: str,
+    architecture: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint folder: weights in float16, the exported text branch, tokenizer, sizes and model card.
 
-    The text branch is exported from the float16 weights, so that torch and ONNX Runtime answer alike.
+    The text branch is exported from the float16 weights, so that torch and ONNX Runtime answer alike. Around SigLIP
+    the folder also holds the settings of the towers, ``architecture``, by default those that open_clip has.
+
+    Raises:
+        ReirError: weights are not finite, or too large for float16.
+        ValueError: the tokenizer has more tokens than the text tower.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     half = {
         name: tensor.detach().cpu().half().contiguous() if tensor.is_floating_point() else tensor.cpu()
         for name, tensor in network.state_dict().items()
     }
+    wrong = [name for name, tensor in half.items() if not tensor.isfinite().all()]
+    if wrong:
+        raise ReirError(f"the training went wrong: {len(wrong)} weights are not finite in float16, as {wrong[0]}")
+    files = [WEIGHTS, TEXT_BRANCH, TOKENIZER]
+    folder.mkdir(parents=True, exist_ok=True)
+    if config.vision != "conv":
+        architecture = architecture or architecture_settings(config.vision)
+        tokens = int(architecture["text_cfg"]["vocab_size"])
+        if tokenizer.vocabulary_size > tokens:
+            raise ValueError(f"{config.vision} has {tokens} tokens, the tokenizer {tokenizer.vocabulary_size}")
+        (folder / ARCHITECTURE).write_text(json.dumps(architecture, indent=1) + "\n")
+        files.append(ARCHITECTURE)
     save_file(half, folder / WEIGHTS)
-    rounded = build_clare(config, vocabulary_size=tokenizer.vocabulary_size)
+    rounded = build_clare(config, vocabulary_size=tokenizer.vocabulary_size, architecture=architecture)
     rounded.load_state_dict({name: tensor.float() for name, tensor in half.items()})
     export_text_branch(rounded, folder / TEXT_BRANCH)
     tokenizer.save(folder / TOKENIZER)
@@ -116,7 +179,7 @@ def save_checkpoint_folder(
         "vocabulary": tokenizer.vocabulary_size,
         "serving": serving,
         "notice": notice,
-        "sha256": {name: file_sha256(folder / name) for name in (WEIGHTS, TEXT_BRANCH, TOKENIZER)},
+        "sha256": {name: file_sha256(folder / name) for name in files},
     }
     (folder / CONFIG).write_text(json.dumps(description, indent=1) + "\n")
     (folder / "README.md").write_text(card)

@@ -1,8 +1,9 @@
 """CLARE as a model of reir: pictures to instances, expressions to query vectors.
 
 A checkpoint folder holds ``config.json`` (sizes, canvases, hashes), ``model.safetensors`` (the whole network),
-``tokenizer.json`` and ``text.onnx`` (the text branch with MORE, which answers queries without torch), and once it is
-calibrated ``calibration.json`` (what its scores mean).
+``tokenizer.json`` and ``text.onnx`` (the text branch with MORE, which answers queries without torch); around SigLIP
+also ``architecture.json`` (the settings of its towers), and once it is calibrated ``calibration.json`` (what its scores
+mean).
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ import numpy as np
 from reir.errors import UsageError
 from reir.imaging.letterbox import Letterbox, nearest_canvas
 from reir.models.calibration import CALIBRATION_FILE, Calibration
+from reir.models.clare.tokenizer import ClareTokenizer, load_tokenizer
 from reir.models.specification import ModelSpec
-from reir.text import WordTokenizer
 from reir.types import FloatArray, Instances, ModelIdentity, Picture
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from reir.models.clare.network import Clare
 
 BATCH = 16
-"""Pictures of one canvas shape that go through the network together."""
+"""Pictures of one canvas shape that go through the network together, at most."""
+BATCH_PIXELS = 4_300_000
+"""Pixels that go through it together: sixteen small pictures, but four of 800 x 1333."""
 
 
 def load(spec: ModelSpec, *, device: str) -> ClareModel:
@@ -150,8 +153,8 @@ class ClareModel:
         return self._tokenizer.share_read(expression)
 
     @cached_property
-    def _tokenizer(self) -> WordTokenizer:
-        return WordTokenizer.from_file(self.folder / "tokenizer.json", max_tokens=int(self._serving["max_tokens"]))
+    def _tokenizer(self) -> ClareTokenizer:
+        return load_tokenizer(self.folder / "tokenizer.json", max_tokens=int(self._serving["max_tokens"]))
 
     @cached_property
     def _text_session(self) -> onnxruntime.InferenceSession:
@@ -181,8 +184,9 @@ class ClareModel:
             by_canvas[nearest_canvas(picture.width, picture.height, self._canvases)].append(i)
         results: dict[int, Instances] = {}
         for canvas, members in by_canvas.items():
-            for start in range(0, len(members), BATCH):
-                chunk = members[start : start + BATCH]
+            batch = max(1, min(BATCH, BATCH_PIXELS // (canvas[0] * canvas[1])))
+            for start in range(0, len(members), batch):
+                chunk = members[start : start + batch]
                 boxes = [Letterbox.fit(pictures[i], canvas) for i in chunk]
                 for i, instances in zip(chunk, self._forward(boxes, min_objectness), strict=True):
                     results[i] = instances

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reir.errors import UsageError
 from reir.models.clare.geometry import level_centres, level_padding, picture_extent
 from reir.models.clare.pyramid import to_plane
+from reir.models.towers.openclip_registry import near
 
 PAD_TOKEN = 1
 """SigLIP's tokenizer fills up expressions with its end token."""
 
 
-def siglip_towers(architecture: str, *, pretrained: str | None = None) -> tuple[nn.Module, nn.Module]:
-    """The vision trunk (without its pooling head) and the text tower of an open_clip SigLIP architecture.
+def architecture_settings(name: str) -> dict[str, Any]:
+    """The settings of an architecture that open_clip knows, its own or one made known to it.
 
-    ``pretrained`` is an open_clip tag or the path of a checkpoint; None gives random weights and reads nothing.
+    Raises:
+        UsageError: it knows none of this name.
     """
     import open_clip
 
-    model: Any = open_clip.create_model(architecture, pretrained=pretrained, device=torch.get_default_device())
+    settings: dict[str, Any] | None = open_clip.get_model_config(name)
+    if settings is None:
+        raise UsageError(f"open_clip has no architecture {name!r}.{near(name, open_clip.list_models())}")
+    return settings
+
+
+def siglip_towers(
+    architecture: str, *, pretrained: str | None = None, settings: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, nn.Module]:
+    """The vision trunk (without its pooling head) and the text tower of an open_clip SigLIP architecture.
+
+    ``pretrained`` is an open_clip tag or the path of a checkpoint; None gives random weights and reads nothing, and
+    then ``settings`` may stand for an architecture that open_clip does not know.
+    """
+    import open_clip
+
+    model: Any
+    if pretrained is not None:
+        model = open_clip.create_model(architecture, pretrained=pretrained, device=torch.get_default_device())
+    else:
+        given = dict(architecture_settings(architecture) if settings is None else settings)
+        if not given.pop("custom_text", False) or "timm_model_name" not in given["vision_cfg"]:
+            raise UsageError(f"{architecture} is no SigLIP of open_clip: it needs a timm trunk and a text tower apart")
+        model = open_clip.CustomTextCLIP(**given)
     trunk = model.visual.trunk
     trunk.attn_pool = None
     return trunk, model.text
