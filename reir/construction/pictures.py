@@ -1,0 +1,80 @@
+"""Annotated pictures: what a data set is made from, whatever COCO file they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from reir.types import Box
+
+Quality = Literal["good", "poor", "failed", "unasked"]
+"""Of an instance: described; too poor to be described; asked in vain; not asked yet."""
+
+Step = Literal["annotated", "generated", "filtered"]
+
+POOR_SENTENCE = "Instance quality is poor."
+"""What the paper's models write in place of descriptions of a poor instance (appendix B.2): understood, never written.
+
+*Differs from the paper*: our files say ``"quality": "poor"``, because a sentence among the expressions would be
+searched for like one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedInstance:
+    """One annotated object; ``box`` is xyxy in pixels of the upright picture, ``area`` that of its mask or box."""
+
+    id: int
+    box: Box
+    category: str
+    area: float
+    crowd: bool = False
+    texts: tuple[str, ...] = ()
+    quality: Quality = "unasked"
+    cause: str | None = None
+    """Why it is poor, or has failed."""
+    warnings: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """The annotation as it stands in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedPicture:
+    """One picture with its captions and its objects; an object's number in prompts is its place here, from 1."""
+
+    id: int
+    file_name: str
+    width: int
+    height: int
+    captions: tuple[str, ...]
+    instances: tuple[AnnotatedInstance, ...]
+
+    def number_of(self, instance_id: int) -> int:
+        """The number of an instance within the picture, from 1."""
+        return 1 + next(place for place, one in enumerate(self.instances) if one.id == instance_id)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedSet:
+    """The pictures of one file, their folder, and the categories as the file has them; ``digest`` names its content.
+
+    ``step`` says what was done to it: ``annotated`` (no descriptions), ``generated`` or ``filtered``.
+    """
+
+    path: Path
+    images_root: Path
+    digest: str
+    pictures: Sequence[AnnotatedPicture]
+    categories: Sequence[Mapping[str, Any]]
+    step: Step = "annotated"
+
+    def first(self, count: int | None) -> AnnotatedSet:
+        """The set with its first ``count`` pictures alone; all of them for None."""
+        return self if count is None else replace(self, pictures=self.pictures[:count])
+
+    @property
+    def instance_count(self) -> int:
+        """Number of the instances of all pictures."""
+        return sum(len(picture.instances) for picture in self.pictures)
