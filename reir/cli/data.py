@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reir.cli import construction
+from reir.cli import construction, datasets
 from reir.cli.arguments import Json
 
 if TYPE_CHECKING:
     from reir.data.synth import SynthReport
 
 app = typer.Typer(help="Make data sets.", no_args_is_help=True, rich_markup_mode=None)
+datasets.register(app)
 construction.register(app)
 
 _EXAMPLES = """\b
