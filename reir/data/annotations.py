@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args, overload
 
 import numpy as np
 
@@ -102,7 +102,13 @@ class Annotations(Sequence[AnnotatedPicture]):
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> AnnotatedPicture: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[AnnotatedPicture]: ...
+
+    def __getitem__(self, index: int | slice) -> AnnotatedPicture | list[AnnotatedPicture]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not 0 <= index < len(self):

@@ -88,11 +88,18 @@ def changed_pixels(path: Path, width: int, height: int, change: Change) -> npt.N
         )
     image = Image.fromarray(picture.pixels)
     across, down = image.width / width, image.height / height
-    box = (x0 * across, y0 * down, x1 * across, y1 * down)
+    window = (x0 * across, y0 * down, x1 * across, y1 * down)
+    enlarged = change.size[0] * change.size[1] > (window[2] - window[0]) * (window[3] - window[1])
+    if enlarged:  # The fewer pixels are jittered: most of COCO's pictures are enlarged.
+        image = _jittered(image, change)
     if change.size != image.size or change.window != (0, 0, width, height):
-        image = image.resize(change.size, Image.Resampling.BILINEAR, box=box)
+        image = image.resize(change.size, Image.Resampling.BILINEAR, box=window)
     if change.flip:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return np.asarray(image if enlarged else _jittered(image, change))
+
+
+def _jittered(image: Image.Image, change: Change) -> Image.Image:
     for enhance, factor in (
         (ImageEnhance.Brightness, change.brightness),
         (ImageEnhance.Contrast, change.contrast),
@@ -100,4 +107,4 @@ def changed_pixels(path: Path, width: int, height: int, change: Change) -> npt.N
     ):
         if factor != 1.0:
             image = enhance(image).enhance(factor)
-    return np.asarray(image)
+    return image

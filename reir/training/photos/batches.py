@@ -60,11 +60,12 @@ class _Sample:
 
 
 class PhotoBatches(Dataset[Batch]):
-    """Batch of every step, a function of (seed, step, rank) alone: a run that goes on sees what it would have seen.
+    """Numbered batches, each a function of the seed and its number alone: a run that goes on sees what it would have.
 
-    ``ranks`` processes take ``rank`` each; every batch comes from one source, drawn by weight. A crowd is neither
-    background nor object: its box is left out, and the picture counts as not complete. A picture that cannot be read
-    is left out with a warning, and another one of its source takes its place, always the same one.
+    Several processes take numbers in turn. Every batch comes from one source, drawn by weight, so that the processes
+    of a step work on different tasks. A crowd is neither background nor object: its box is left out, and the picture
+    counts as not complete. A picture that cannot be read is left out with a warning, and another one of its source
+    takes its place, always the same one.
     """
 
     def __init__(
@@ -74,17 +75,14 @@ class PhotoBatches(Dataset[Batch]):
         tokenizer: Encoder,
         seed: int,
         steps: int,
-        rank: int = 0,
-        ranks: int = 1,
         sources: Sequence[Source] | None = None,
     ) -> None:
-        """``sources`` have been opened already; by default those of the configuration are.
+        """``steps`` is the number of batches. ``sources`` have been opened already; by default the configuration's are.
 
         Raises:
             DatasetError: a file is missing or malformed, has nothing to train on, or its pictures are not there.
         """
         self._config, self._tokenizer, self._seed, self._steps = config, tokenizer, seed, steps
-        self._rank, self._ranks = rank, ranks
         self._sources = list(sources) if sources is not None else [open_source(source) for source in config.sources]
         wide = [source.annotations.sizes[source.rows] for source in self._sources]
         self._mixture = Mixture(
@@ -92,7 +90,7 @@ class PhotoBatches(Dataset[Batch]):
             [source.weight for source in self._sources],
             pictures=config.pictures,
             seed=seed,
-            places=steps * ranks,
+            steps=steps,
         )
         self._told: set[str] = set()
 
@@ -100,16 +98,15 @@ class PhotoBatches(Dataset[Batch]):
         return self._steps
 
     def __getitem__(self, step: int) -> Batch:
-        place = step * self._ranks + self._rank
-        source = self._sources[int(self._mixture.sources[place])]
-        rows = self._mixture.rows(place)
+        source = self._sources[int(self._mixture.sources[step])]
+        rows = self._mixture.rows(step)
         taken = {int(row) for row in rows}
-        samples = [self._sample(source, int(row), place, slot, taken) for slot, row in enumerate(rows)]
+        samples = [self._sample(source, int(row), step, slot, taken) for slot, row in enumerate(rows)]
         return compose(samples, source.task, self._tokenizer, self._config.multiple)
 
-    def _sample(self, source: Source, row: int, place: int, slot: int, taken: set[int]) -> _Sample:
+    def _sample(self, source: Source, row: int, step: int, slot: int, taken: set[int]) -> _Sample:
         for attempt in range(MOST_REPLACEMENTS):
-            rng = np.random.default_rng([self._seed, 13, place, slot, attempt])
+            rng = np.random.default_rng([self._seed, 13, step, slot, attempt])
             picture = source.annotations[int(source.rows[row])]
             try:
                 return change(picture, source, self._config, rng)

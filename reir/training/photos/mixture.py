@@ -1,4 +1,4 @@
-"""Which source and which of its pictures each step sees: multi-task sampling, as Detic's (paper, appendix A.1)."""
+"""Which source and which of its pictures each batch is made of: multi-task sampling, as Detic's (paper, A.1)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from reir.types import IntArray
 
 
 class Mixture:
-    """The source of each place of a run, and the rows of its pictures, as functions of the seed and the place alone.
+    """The source of each batch of a run, and the rows of its pictures, as functions of the seed and its number alone.
 
-    A place is one batch of one process: step x processes + rank. Each draws its source by weight, so that the
-    processes of a step work on different tasks. A source goes through its pictures in epochs, each picture once, wide
+    Each batch draws its source by weight. A source goes through its pictures in epochs, each picture once, wide
     ones with wide ones and tall with tall, which saves a third of the padding.
     """
 
     def __init__(
-        self, wide: Sequence[np.ndarray], weights: Sequence[float], *, pictures: int, seed: int, places: int
+        self, wide: Sequence[np.ndarray], weights: Sequence[float], *, pictures: int, seed: int, steps: int
     ) -> None:
         """``wide``: for each source, (P,) bool, whether a picture is wider than high."""
         self._size, self._seed = pictures, seed
         shares = np.cumsum(weights) / np.sum(weights)
         # Drawn one after the other: a longer run begins as a shorter one does.
-        draws = np.random.default_rng([seed, 11]).random(places)
+        draws = np.random.default_rng([seed, 11]).random(steps)
         self.sources: IntArray = (
             np.searchsorted(shares, draws, side="right").clip(max=len(weights) - 1).astype(np.int64)
         )
-        self._turn = np.zeros(places, dtype=np.int64)
+        self._turn = np.zeros(steps, dtype=np.int64)
         for source in range(len(weights)):
             mine = self.sources == source
             self._turn[mine] = np.arange(mine.sum())
@@ -37,9 +36,9 @@ class Mixture:
         ]
         self._epochs: dict[int, tuple[int, list[IntArray]]] = {}
 
-    def rows(self, place: int) -> IntArray:
-        """The rows of the pictures of a place, in its source."""
-        source, turn = int(self.sources[place]), int(self._turn[place])
+    def rows(self, step: int) -> IntArray:
+        """The rows of the pictures of a batch, in its source."""
+        source, turn = int(self.sources[step]), int(self._turn[step])
         per_epoch = sum(-(-len(rows) // self._size) for rows in self._groups[source])
         return self._epoch(source, turn // per_epoch)[turn % per_epoch]
 
