@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from reir.models.clare.attention import FeedForward, SelfAttention
+from reir.models.clare.checkpointing import run_layer
 from reir.models.clare.deformable import DeformableAttention
 from reir.models.clare.proposals import BoxHead
 
@@ -34,14 +35,16 @@ class DecoderLayer(nn.Module):
         shapes: Sequence[tuple[int, int]],
         *,
         query_mask: Tensor | None = None,
+        pair_mask: Tensor | None = None,
         padding: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """(B, M, d) from queries ``x`` and ``positions`` (B, M, d) and ``references`` (B, M, 4) of the canvas.
 
-        ``query_mask`` (B, M) bool is True for real queries; ``memory`` (B, H_l W_l, d) and ``padding`` (B, H_l W_l)
-        bool by level.
+        ``query_mask`` (B, M) bool is True for real queries, ``pair_mask`` (M, M) bool where one may see another;
+        ``memory`` (B, H_l W_l, d) and ``padding`` (B, H_l W_l) bool by level.
         """
-        x = self.self_attention_norm(x + self.self_attention(x, positions=positions, key_mask=query_mask))
+        attended = self.self_attention(x, positions=positions, key_mask=query_mask, pair_mask=pair_mask)
+        x = self.self_attention_norm(x + attended)
         seen = self.cross_attention(x + positions, references, memory, shapes, padding=padding)
         x = self.cross_attention_norm(x + seen)
         result: Tensor = self.feedforward_norm(x + self.feedforward(x))
@@ -83,6 +86,7 @@ class Decoder(nn.Module):
         self.levels = tuple(tuple(seen) for seen in levels)
         self.box = nn.ModuleList(BoxHead(width=width) for _ in levels)
         self.score = nn.ModuleList(nn.Linear(width, 1) for _ in levels)
+        self.checkpointing = False
 
     def forward(
         self,
@@ -95,6 +99,7 @@ class Decoder(nn.Module):
         extent: Tensor | None,
         query_mask: Tensor | None,
         padding: Sequence[Tensor] | None,
+        pair_mask: Tensor | None = None,
     ) -> Decoded:
         """Refined queries from ``content``, ``positions`` (B, M, d) and ``references`` (B, M, 4) of the picture.
 
@@ -104,14 +109,17 @@ class Decoder(nn.Module):
         x = content
         scale = None if extent is None else torch.cat([extent, extent], -1)[:, None]
         for seen, layer, box, score in zip(self.levels, self.layers, self.box, self.score, strict=True):
-            x = layer(
+            x = run_layer(
+                layer,
                 x,
                 positions,
                 references if scale is None else references * scale,
                 [memory[level] for level in seen],
                 [shapes[level] for level in seen],
                 query_mask=query_mask,
+                pair_mask=pair_mask,
                 padding=None if padding is None else [padding[level] for level in seen],
+                checkpointing=self.checkpointing,
             )
             refined = self.update(references, box(x))
             boxes.append(refined)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reir.models.clare.attention import FeedForward
+from reir.models.clare.checkpointing import run_layer
 from reir.models.clare.deformable import DeformableAttention
 from reir.models.clare.geometry import level_centres, sine_code
 
@@ -47,6 +48,7 @@ class Encoder(nn.Module):
             for _ in range(layers)
         )
         self.level_code = nn.Parameter(torch.randn(levels, width) * 0.02)
+        self.checkpointing = False
 
     def forward(
         self, x: Tensor, shapes: Sequence[tuple[int, int]], *, extent: Tensor | None, padding: Sequence[Tensor] | None
@@ -60,5 +62,5 @@ class Encoder(nn.Module):
         positions = code + self.level_code.repeat_interleave(sizes, dim=0)
         references = centres.expand(batch, -1, -1)
         for layer in self.layers:
-            x = layer(x, positions, references, shapes, padding)
+            x = run_layer(layer, x, positions, references, shapes, padding, checkpointing=self.checkpointing)
         return x

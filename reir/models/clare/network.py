@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reir.models.clare.denoising import DenoisingQueries
 from reir.models.clare.more import MixOfRelationExperts
 from reir.models.clare.outputs import TextOutput, VisualOutput
 
@@ -39,9 +40,14 @@ class Clare(nn.Module):
         """t, a positive scalar."""
         return self.log_scale.exp()
 
-    def encode_images(self, images: Tensor, padding: Tensor | None = None) -> VisualOutput:
-        """Objects of ``images`` (B, 3, H, W) float, normalised; ``padding`` (B, H, W) bool, True where padded."""
-        output: VisualOutput = self.visual(images, padding)
+    def encode_images(
+        self, images: Tensor, padding: Tensor | None = None, *, denoising: DenoisingQueries | None = None
+    ) -> VisualOutput:
+        """Objects of ``images`` (B, 3, H, W) float, normalised; ``padding`` (B, H, W) bool, True where padded.
+
+        ``denoising`` are queries of a training step that are decoded beside; nothing else changes.
+        """
+        output: VisualOutput = self.visual(images, padding, denoising=denoising)
         return output
 
     def encode_text(self, token_ids: Tensor, token_mask: Tensor) -> TextOutput:
@@ -56,7 +62,12 @@ class Clare(nn.Module):
         return (self.logit_scale * cosine + self.logit_bias).unflatten(1, features.shape[:-1])
 
     def forward(
-        self, images: Tensor, token_ids: Tensor, token_mask: Tensor, padding: Tensor | None = None
+        self,
+        images: Tensor,
+        token_ids: Tensor,
+        token_mask: Tensor,
+        padding: Tensor | None = None,
+        denoising: DenoisingQueries | None = None,
     ) -> tuple[VisualOutput, TextOutput]:
         """Both branches at once, for wrappers that need a single entry (data parallel training)."""
-        return self.encode_images(images, padding), self.encode_text(token_ids, token_mask)
+        return self.encode_images(images, padding, denoising=denoising), self.encode_text(token_ids, token_mask)

@@ -32,6 +32,20 @@ class VisualOutput:
     """(B, S) bool: the position lies on the picture, not on padding."""
     selected: Tensor
     """(B, M) long: the dense position that each query was made from."""
+    denoised: Denoised | None = None
+    """What became of the denoising queries of a training step; None without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denoised:
+    """K denoising queries a picture, decoded: the arguments of ``reir.losses.denoising_loss``."""
+
+    boxes_cxcywh: Tensor
+    """(L, B, K, 4) of the canvas."""
+    targets_cxcywh: Tensor
+    """(B, K, 4) the true box of each."""
+    valid: Tensor
+    """(B, K) bool."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Proposals:
     references: Tensor  # (B, M, 4) detached boxes of the chosen
     content: Tensor  # (B, M, d)
     positions: Tensor  # (B, M, d)
+    states: Tensor  # (B, S, d) what they were made from
 
 
 def local_peaks(logits: Tensor, shapes: Sequence[tuple[int, int]]) -> Tensor:
@@ -105,8 +106,7 @@ class ProposalHead(nn.Module):
         self, memory: Tensor, shapes: Sequence[tuple[int, int]], *, extent: Tensor | None, padding: Tensor | None
     ) -> Proposals:
         """Proposals from ``memory`` (B, S, d) of levels ``shapes``; ``padding`` (B, S) bool."""
-        batch, _, width = memory.shape
-        anchors = self.anchors(shapes, extent, memory.device).expand(batch, -1, -1)
+        anchors = self.anchors(shapes, extent, memory.device).expand(len(memory), -1, -1)
         valid = ((anchors > self.margin) & (anchors < 1 - self.margin)).all(-1)
         if padding is not None:
             valid = valid & ~padding
@@ -120,9 +120,29 @@ class ProposalHead(nn.Module):
             ranked = torch.where(local_peaks(ranked, shapes) | ~valid, ranked, ranked + NEVER / 2)
         selected = ranked.topk(min(self.queries, ranked.shape[1]), dim=1).indices
         references = boxes.detach().gather(1, selected[..., None].expand(-1, -1, 4))
+        content, positions = self.embed(references, states, selected)
+        return Proposals(boxes, objectness, valid, selected, references, content, positions, states)
+
+    def embed(self, references: Tensor, states: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Content and position codes (B, N, d) of queries with boxes ``references`` (B, N, 4) of the picture.
+
+        ``states`` (B, S, d) are those of all positions, ``places`` (B, N) the position that each query stands on.
+        """
+        width = states.shape[-1]
         code = self.position_norm(self.position(sine_code(references, width // 2)))
         positions, content = code.split(width, dim=-1)
         if self.content_from_memory:
-            chosen = states.gather(1, selected[..., None].expand(-1, -1, width))
-            content = content + self.content(chosen)
-        return Proposals(boxes, objectness, valid, selected, references, content, positions)
+            content = content + self.content(states.gather(1, places[..., None].expand(-1, -1, width)))
+        return content, positions
+
+    def places(self, references: Tensor, shapes: Sequence[tuple[int, int]], extent: Tensor | None) -> Tensor:
+        """(B, N) the position under the centre of each box (B, N, 4) of the picture, on the level of its size."""
+        side = references[..., 2:].prod(-1).sqrt()
+        level = (side / self.anchor).clamp(min=1.0).log2().round().long().clamp(max=len(shapes) - 1)
+        sizes = torch.tensor(shapes, device=references.device)  # rows, columns
+        first = torch.cat([sizes.new_zeros(1), sizes.prod(1).cumsum(0)])
+        centre = references[..., :2] if extent is None else references[..., :2] * extent[:, None]
+        rows, columns = sizes[level].unbind(-1)
+        x = torch.minimum((centre[..., 0] * columns).long(), columns - 1)
+        y = torch.minimum((centre[..., 1] * rows).long(), rows - 1)
+        return first[level] + y * columns + x

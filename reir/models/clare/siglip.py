@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reir.errors import UsageError
+from reir.models.clare.checkpointing import run_layer
 from reir.models.clare.geometry import level_centres, level_padding, picture_extent
 from reir.models.clare.pyramid import to_plane
 from reir.models.towers.openclip_registry import near
@@ -69,6 +70,7 @@ class SiglipBackbone(nn.Module):
         if vision.num_prefix_tokens:
             raise ValueError(f"SigLIP has no prefix tokens, got {vision.num_prefix_tokens}")
         self.trunk = vision
+        self.checkpointing = False
         self.patch = int(vision.patch_embed.patch_size[0])
         width = int(vision.embed_dim)
         self.finer = nn.ConvTranspose2d(width, width // 2, 2, 2)
@@ -84,7 +86,7 @@ class SiglipBackbone(nn.Module):
         hidden = None if padding is None else level_padding(padding, self.patch).flatten(1)
         mask = None if hidden is None else ~hidden[:, None, None]
         for block in trunk.blocks:
-            x = block(x, attn_mask=mask)
+            x = run_layer(block, x, attn_mask=mask, checkpointing=self.checkpointing)
         x = trunk.norm(x)
         if hidden is not None:
             x = x.masked_fill(hidden[..., None], 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,11 +11,22 @@ from torch import Tensor, nn
 
 from reir.models.clare.attention import FeedForward
 from reir.models.clare.decoder import Decoder
+from reir.models.clare.denoising import DenoisingQueries
 from reir.models.clare.encoder import Encoder
 from reir.models.clare.geometry import level_centres, level_padding, picture_extent
-from reir.models.clare.outputs import VisualOutput
+from reir.models.clare.outputs import Denoised, VisualOutput
 from reir.models.clare.proposals import NEVER, ProposalHead
 from reir.models.clare.pyramid import Projection, TopDown, to_plane, to_tokens
+
+
+class _Queries(NamedTuple):
+    """What goes into the decoder; ``mask`` (B, N) is True for real queries, ``pair_mask`` (N, N) who sees whom."""
+
+    content: Tensor  # (B, N, d)
+    positions: Tensor  # (B, N, d)
+    references: Tensor  # (B, N, 4)
+    mask: Tensor | None
+    pair_mask: Tensor | None
 
 
 class VisualBranch(nn.Module):
@@ -56,8 +68,27 @@ class VisualBranch(nn.Module):
         self.decoder = decoder
         self.instance = FeedForward(width=width, hidden=width, outputs=embedding, gelu=True)
 
-    def forward(self, images: Tensor, padding: Tensor | None = None) -> VisualOutput:
-        """Objects of ``images`` (B, 3, H, W) float, normalised; ``padding`` (B, H, W) bool, True right and below."""
+    @property
+    def checkpointing(self) -> bool:
+        """Whether backbone blocks, encoder and decoder layers are computed again for gradients instead of kept.
+
+        Outputs and gradients are the same; a step takes about a third longer and a fraction of the memory. A small
+        convolutional backbone is kept all the same: its norms count every pass.
+        """
+        return bool(self.encoder.checkpointing)
+
+    @checkpointing.setter
+    def checkpointing(self, on: bool) -> None:
+        for part in (self.backbone, self.encoder, self.decoder):
+            part.checkpointing = on  # type: ignore[assignment]
+
+    def forward(
+        self, images: Tensor, padding: Tensor | None = None, *, denoising: DenoisingQueries | None = None
+    ) -> VisualOutput:
+        """Objects of ``images`` (B, 3, H, W) float, normalised; ``padding`` (B, H, W) bool, True right and below.
+
+        ``denoising`` queries are decoded beside the branch's own, which do not see them.
+        """
         height, width = images.shape[-2:]
         images, padding = self._fit(images, padding)
         canvas = images.shape[-2:]
@@ -77,36 +108,72 @@ class VisualBranch(nn.Module):
             extent=extent,
             padding=None if flat is None else torch.cat([flat[level] for level in self.proposal_levels], 1),
         )
-        query_mask = None if padding is None else proposals.valid.gather(1, proposals.selected)
-        decoded = self.decoder(
-            proposals.content,
-            proposals.positions,
-            proposals.references,
-            levels,
-            shapes,
-            extent=extent,
-            query_mask=query_mask,
-            padding=flat,
-        )
-        objectness = decoded.objectness
-        if query_mask is not None:
-            objectness = objectness.masked_fill(~query_mask, NEVER)
-        features = F.normalize(self.instance(decoded.hidden).float(), dim=-1)
-
         # From the picture (inside) to the canvas as the caller gave it.
         grown = torch.tensor([canvas[1] / width, canvas[0] / height], device=images.device)
         share = grown.expand(len(images), 2) if extent is None else extent * grown
         scale = torch.cat([share, share], -1)[:, None]
+
+        query_mask = None if padding is None else proposals.valid.gather(1, proposals.selected)
+        queries = _Queries(proposals.content, proposals.positions, proposals.references, query_mask, None)
+        if denoising is not None:
+            queries = self._with_noised(queries, proposals.states, denoising, scale, chosen, extent)
+        decoded = self.decoder(
+            queries.content,
+            queries.positions,
+            queries.references,
+            levels,
+            shapes,
+            extent=extent,
+            query_mask=queries.mask,
+            pair_mask=queries.pair_mask,
+            padding=flat,
+        )
+        own = proposals.selected.shape[1]
+        objectness = decoded.objectness[..., :own]
+        if query_mask is not None:
+            objectness = objectness.masked_fill(~query_mask, NEVER)
+        hidden = decoded.hidden[:, :own]
+        features = F.normalize(self.instance(hidden).float(), dim=-1)
+        denoised = None
+        if denoising is not None:
+            moved = decoded.boxes_cxcywh[:, :, own:] * scale
+            denoised = Denoised(moved, denoising.targets_cxcywh, denoising.valid)
         return VisualOutput(
-            boxes_cxcywh=decoded.boxes_cxcywh * scale,
+            boxes_cxcywh=decoded.boxes_cxcywh[:, :, :own] * scale,
             objectness=objectness,
-            hidden=decoded.hidden,
+            hidden=hidden,
             features=features,
             proposal_boxes_cxcywh=proposals.boxes_cxcywh * scale,
             proposal_objectness=proposals.objectness,
             proposal_centres=level_centres(chosen, images.device) * grown,
             proposal_valid=proposals.valid,
             selected=proposals.selected,
+            denoised=denoised,
+        )
+
+    def _with_noised(
+        self,
+        queries: _Queries,
+        states: Tensor,
+        denoising: DenoisingQueries,
+        scale: Tensor,
+        shapes: list[tuple[int, int]],
+        extent: Tensor | None,
+    ) -> _Queries:
+        """The queries with those of noised boxes behind them, made as they are; ``shapes`` of the proposal levels."""
+        own = queries.references.shape[1]
+        references = (denoising.boxes_cxcywh / scale).clamp(1e-3, 1.0)
+        places = self.proposals.places(references, shapes, extent)
+        content, positions = self.proposals.embed(references, states, places)
+        mask = queries.mask
+        if mask is None:
+            mask = denoising.valid.new_ones((len(references), own))
+        return _Queries(
+            torch.cat([queries.content, content], 1),
+            torch.cat([queries.positions, positions], 1),
+            torch.cat([queries.references, references], 1),
+            torch.cat([mask, denoising.valid], 1),
+            denoising.pair_mask(own),
         )
 
     def _fit(self, images: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
