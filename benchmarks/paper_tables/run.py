@@ -194,6 +194,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, help="cache of rendered scenes; default WORK/scenes")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--only", nargs="+", metavar="EXPERIMENT", default=[item.name for item in EXPERIMENTS])
+    parser.add_argument("--table", help="of these, only what has a row in this table")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no run after so many minutes")
     arguments = parser.parse_args()
@@ -208,6 +209,8 @@ def main() -> None:
     bench = Bench(arguments.work, scenes, arguments.results, commit, log)
     log(f"process {os.getpid()}, commit {commit}")
     chosen = sorted((experiment(name) for name in arguments.only), key=EXPERIMENTS.index)
+    if arguments.table is not None:
+        chosen = [item for item in chosen if arguments.table in item.tables]
     left = [(item, seed) for seed in arguments.seeds for item in chosen]
     while left:
         busy = []
