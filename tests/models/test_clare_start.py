@@ -210,7 +210,7 @@ def test_what_is_refused(network, siglip, detector, tmp_path, monkeypatch):
         load_start_weights(network, siglip=None, detector=str(siglip_folder))
     with pytest.raises(UsageError, match="name its weights too, as ViT-B-16-SigLIP-384__webli"):
         load_start_weights(network, siglip="ViT-B-16-SigLIP-384", detector=None)
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="no file or folder"):
         load_start_weights(network, siglip=None, detector="nowhere")
     (tmp_path / "config.json").write_text('{"model_type": "deformable_detr"}')
     with pytest.raises(UsageError, match=r"holds no model\.safetensors"):
@@ -241,3 +241,75 @@ def test_what_is_refused(network, siglip, detector, tmp_path, monkeypatch):
         load_start_weights(network, siglip=None, detector=name)
     with pytest.raises(WeightsMissingError, match="reir models download timm/ViT-B-16-SigLIP-384"):
         load_start_weights(network, siglip="ViT-B-16-SigLIP-384__webli", detector=None)
+
+
+def released_keys(state):
+    """The network's tensors under the keys of the authors' code, part by part, and two that it has besides."""
+    detr = "detr.detr."
+    keys = {f"{detr}transformer.tgt_embed.weight": torch.zeros(7, 32), "detr.controller.layers.0.weight": torch.ones(3)}
+    for name, tensor in state.items():
+        if name.startswith("visual.backbone.trunk."):
+            keys[f"{detr}backbone.0.backbone.vision_model.{name[22:]}"] = tensor
+        elif name.startswith("visual.backbone.finer."):
+            keys[f"{detr}backbone.0.backbone.fpn1.0.{name[22:]}"] = tensor
+        elif name.startswith("text.tower."):
+            keys[f"text_encoder.model.{name[11:]}"] = tensor
+        elif name == "visual.encoder.level_code":
+            keys[f"{detr}transformer.level_embed"] = tensor
+        elif name.startswith("visual.projections.") and ".linear.weight" in name:
+            keys[f"{detr}input_proj.{name.split('.')[2]}.0.weight"] = tensor[..., None, None]
+    norms = {
+        "encoder": (("attention", "norm1"), ("feedforward", "norm2")),
+        "decoder": (("self_attention", "norm2"), ("cross_attention", "norm1"), ("feedforward", "norm3")),
+    }
+    for side, pairs in norms.items():
+        for layer in range(2):
+            ours, theirs = f"visual.{side}.layers.{layer}.", f"{detr}transformer.{side}.layers.{layer}."
+            deformable, theirs_deformable = (
+                ("attention", "self_attn") if side == "encoder" else ("cross_attention", "cross_attn")
+            )
+            for kind in ("weight", "bias"):
+                for norm, called in pairs:
+                    keys[f"{theirs}{called}.{kind}"] = state[f"{ours}{norm}_norm.{kind}"]
+                for number in (1, 2):
+                    keys[f"{theirs}linear{number}.{kind}"] = state[f"{ours}feedforward.fc{number}.{kind}"]
+                for linear in ("sampling_offsets", "attention_weights", "value_proj", "output_proj"):
+                    keys[f"{theirs}{called_deformable}.{linear}.{kind}"] = state[f"{ours}{deformable}.{linear}.{kind}"]
+                if side == "decoder":
+                    joined = [state[f"{ours}self_attention.{which}_proj.{kind}"] for which in "qkv"]
+                    keys[f"{theirs}self_attn.in_proj_{kind}"] = torch.cat(joined)
+                    keys[f"{theirs}self_attn.out_proj.{kind}"] = state[f"{ours}self_attention.o_proj.{kind}"]
+    for kind in ("weight", "bias"):
+        keys[f"{detr}transformer.enc_output.{kind}"] = state[f"visual.proposals.output.{kind}"]
+        keys[f"{detr}transformer.enc_output_norm.{kind}"] = state[f"visual.proposals.output_norm.{kind}"]
+        keys[f"{detr}class_embed.2.body.{kind}"] = state[f"visual.proposals.score.{kind}"]
+        for layer in range(3):
+            for j in range(3):
+                ours = "visual.proposals.box" if layer == 2 else f"visual.decoder.box.{layer}"
+                tensor = state[f"{ours}.layers.{j}.{kind}"]
+                for prefix in (detr, f"{detr}transformer.decoder."):  # the module is stored under both names
+                    keys[f"{prefix}bbox_embed.{layer}.layers.{j}.{kind}"] = tensor
+    return keys
+
+
+def test_the_authors_code_by_its_keys(network, tmp_path):
+    torch.manual_seed(7)
+    source = build_clare(CONFIG)
+    with torch.no_grad():
+        for parameter in source.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    theirs = source.state_dict()
+    torch.save({"model": released_keys(theirs), "iteration": 9}, tmp_path / "model_final.pth")
+    report = load_start_weights(network, siglip=None, detector=str(tmp_path / "model_final.pth"))
+    ours = network.state_dict()
+    for name in report.loaded:
+        torch.testing.assert_close(ours[name], theirs[name], msg=name)
+    new = {".".join(name.split(".")[:3]) for name in report.new}
+    assert new == {
+        *("log_scale", "logit_bias", "more.shared.0", "more.gate.weight", "more.gate.bias"),
+        *(f"more.routed.{expert}" for expert in range(4)),
+        *(f"visual.projections.{level}" for level in range(4)),
+        *("visual.decoder.score", "visual.instance.fc1", "visual.instance.fc2"),
+        *("visual.proposals.position", "visual.proposals.position_norm"),
+    }
+    assert [key.split(".")[-2] for key in report.left_over] == ["tgt_embed", "0"]

@@ -22,6 +22,7 @@ from reir.errors import UsageError
 from reir.models.clare.keys import KeyTable, fitted, rename
 from reir.models.clare.network import Clare
 from reir.models.clare.published import OPEN_CLIP, TRANSFORMERS_SIGLIP, deformable_detr_table
+from reir.models.clare.released import FIRST_KEY, released_table
 from reir.models.hub import find_folder
 from reir.models.towers.openclip_registry import architectures
 from reir.models.towers.source import CONFIG_FILE, TowerSource
@@ -56,7 +57,8 @@ def load_start_weights(network: Clare, *, siglip: str | None, detector: str | No
     ``siglip`` is ``ARCH__PRETRAINED`` of open_clip (``ViT-B-16-SigLIP-384__webli``), a folder in open_clip's layout, or
     a folder or hub repository of transformers' ``SiglipModel``; its towers must fit in whole. ``detector`` is a folder
     or hub repository of transformers' ``DeformableDetrForObjectDetection`` with two stages and box refinement
-    (``SenseTime/deformable-detr-with-box-refine-two-stage``); its encoder and decoder must fit in whole, its first
+    (``SenseTime/deformable-detr-with-box-refine-two-stage``), or a file of weights of the authors' released code
+    (``reir.models.clare.released``), whose towers are taken too; its encoder and decoder must fit in whole, its first
     stage, box heads and projections are taken where their shapes agree. *Differs from Deformable DETR:* the norm after
     a projection is a layer norm here, so that norm is new. Nothing is fetched.
 
@@ -69,14 +71,16 @@ def load_start_weights(network: Clare, *, siglip: str | None, detector: str | No
     ours = network.state_dict()
     if siglip is not None:
         path, table = _find_siglip(siglip)
-        taken, rest = _fit(path, table, ours)
+        taken, rest = _fit(read_weights(path), table, ours)
         _require(path, "SigLIP of this network", ours, taken, ("visual.backbone.trunk.", "text.tower."))
         state |= taken
         left_over += [f"siglip: {key}" for key in rest]
     if detector is not None:
-        path = _transformers_weights(detector, "deformable_detr")
-        layers = {name.split(".")[3] for name in ours if name.startswith("visual.decoder.layers.")}
-        taken, rest = _fit(path, deformable_detr_table(len(layers)), ours)
+        path = _find_detector(detector)
+        weights = read_weights(path)
+        layers = len({name.split(".")[3] for name in ours if name.startswith("visual.decoder.layers.")})
+        table = released_table(layers) if FIRST_KEY in weights else deformable_detr_table(layers)
+        taken, rest = _fit(weights, table, ours)
         _require(path, "Deformable DETR", ours, taken, ("visual.encoder.", "visual.decoder.layers."))
         state |= taken
         left_over += [f"detector: {key}" for key in rest]
@@ -107,9 +111,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _fit(path: Path, table: KeyTable, ours: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+def _fit(
+    weights: Mapping[str, Tensor], table: KeyTable, ours: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], list[str]]:
     """The tensors of a file that the network has a place for, and the names of the others."""
-    renamed = rename(read_weights(path), table)
+    renamed = rename(weights, table)
     taken = {}
     rest = renamed.left_over
     for name, tensor in renamed.tensors.items():
@@ -144,12 +150,17 @@ def _find_siglip(name: str) -> tuple[Path, KeyTable]:
     return _transformers_weights(name, "siglip"), TRANSFORMERS_SIGLIP
 
 
+def _find_detector(name: str) -> Path:
+    path = Path(name).expanduser()
+    return path if path.is_file() else _transformers_weights(name, "deformable_detr")
+
+
 def _transformers_weights(name: str, kind: str) -> Path:
     """The file of weights in a folder of transformers, or in a hub repository's on this machine."""
     folder = Path(name).expanduser()
     if not folder.is_dir():
         if not _REPOSITORY.fullmatch(name):
-            raise UsageError(f"no folder {folder}")
+            raise UsageError(f"no file or folder {folder}")
         folder = find_folder(name, patterns=["config.json"])
     try:
         found = json.loads((folder / "config.json").read_text())["model_type"]
