@@ -189,6 +189,8 @@ def _print_file(one: FileReport, *, listed: bool) -> None:
     print(f"{found.path} ({role})")
     print(f"  {len(found):,} pictures, {found.objects:,} objects ({crowds:,} crowds) of {categories:,} categories")
     print(f"  {found.referred:,} objects are referred to by {found.expressions:,} expressions; {boxes}")
+    if one.repeated:
+        print(f"  {len(one.repeated):,} expressions stand on several objects, as {one.repeated[0]!r}")
     for kind, issues in one.issues().items():
         print(f"  {kind}: {len(issues):,}")
         for issue in issues if listed else issues[:3]:
@@ -208,6 +210,7 @@ def _listed(report: CheckReport) -> dict[str, object]:
             str(one.annotations.path): {kind: [str(issue) for issue in found] for kind, found in one.issues().items()}
             for one in report.files
         },
+        "repeated": {str(one.annotations.path): one.repeated for one in report.files},
         "missing": {str(one.annotations.path): one.missing for one in report.files},
         "resized": {str(one.annotations.path): one.resized for one in report.files},
         "leaks": [{"train": leak.train, "held_out": leak.held_out, "pictures": leak.pictures} for leak in report.leaks],

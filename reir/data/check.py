@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from reir.data.annotations import Annotations, Issue, read_annotations
+from reir.data.annotations import Annotations, Issue, read_annotations, same_text
 from reir.data.expected import EXPECTED, WHOLE, Counts, differences
 from reir.data.leaks import Leak, content_hash, drop_pictures, find_leaks, is_held_out, picture_keys
 from reir.data.pictures import find_picture
@@ -22,12 +22,13 @@ REIRCOCO = ("reir_coco_train", "reir_coco_test")
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One file: its counts, what is wrong in it, and, where its pictures were looked for, those that are missing or
-    have another size than the file says (``None``: not looked for).
+    """One file: its counts, what is wrong in it, the expressions that stand on several objects, and, where its
+    pictures were looked for, those that are missing or have another size than the file says (``None``: not looked for).
     """
 
     annotations: Annotations
     held_out: bool
+    repeated: tuple[str, ...]
     missing: tuple[str, ...] | None
     resized: tuple[str, ...] | None
 
@@ -58,6 +59,7 @@ class FileReport:
             "categories": len(annotations.category_names),
             "referred": annotations.referred,
             "expressions": annotations.expressions,
+            "repeated": len(self.repeated),
             "boxes": "all" if annotations.complete else "referred",
             "issues": dict(Counter(issue.kind for issue in annotations.issues)),
             "missing": None if self.missing is None else len(self.missing),
@@ -126,7 +128,11 @@ def check_files(
         beside = annotations.path.parent / "images"
         folders = list(images) or ([beside] if beside.is_dir() else [])
         missing, resized = _look_for(annotations, folders, progress) if folders else (None, None)
-        reports.append(FileReport(annotations, path in held_out or is_held_out(annotations), missing, resized))
+        reports.append(
+            FileReport(
+                annotations, path in held_out or is_held_out(annotations), _repeated(annotations), missing, resized
+            )
+        )
         keys[str(annotations.path)] = picture_keys(
             annotations, folders=folders, hash_file=content_hash if by_content else None
         )
@@ -140,6 +146,14 @@ def check_files(
             target = drop_leaks / Path(path).name
             dropped[str(target)] = drop_pictures(Path(path), gone, target)
     return CheckReport(tuple(reports), tuple(leaks), tuple(_differences(reports)), dropped)
+
+
+def _repeated(annotations: Annotations) -> tuple[str, ...]:
+    """Expressions that stand on several objects: against REIRCOCO's rule, and usual in RefCOCO."""
+    seen: Counter[str] = Counter()
+    for picture in annotations:
+        seen.update(same_text(text) for texts in picture.expressions for text in texts)
+    return tuple(text for text, count in seen.items() if count > 1)
 
 
 def _look_for(

@@ -108,6 +108,16 @@ def test_missing_and_other_pictures(tmp_path: Path) -> None:
     assert check_files([moved]).files[0].missing is None
 
 
+def test_expressions_of_several_objects(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.json", ["a.png", "b.png", "c.png"])
+    content = json.loads(path.read_text())
+    content["annotations"][2]["expressions"] = ["Thing 0.", "another"]
+    path.write_text(json.dumps(content))
+    (report,) = check_files([path]).files
+    assert report.repeated == ("thing 0",)
+    assert check_files(["demo"]).files[0].repeated == ()
+
+
 def test_published_counts_of_reircoco_are_those_of_both_files(tmp_path: Path) -> None:
     train = write(tmp_path / "reir_coco_train.json", ["a.jpg", "b.jpg"])
     assert check_files([train]).differences == ()

@@ -14,10 +14,11 @@ import torch
 from torch.utils.data import Dataset
 
 from reir.data.annotations import AnnotatedPicture, Annotations, read_annotations
+from reir.data.completion import Completion
 from reir.data.pictures import find_picture
 from reir.errors import DatasetError, ImageUnreadableError
 from reir.imaging import GREY
-from reir.training.batch import Batch
+from reir.training.batch import GALLERY, OPEN, PICTURE, Batch
 from reir.training.photos.augment import change_boxes, changed_pixels, draw_change
 from reir.training.photos.config import PhotoConfig, PhotoSource, Task
 from reir.training.photos.mixture import Mixture
@@ -26,6 +27,13 @@ from reir.types import Array, FloatArray, IntArray
 
 MOST_REPLACEMENTS = 50
 """Unreadable pictures in a row, after which the folder is at fault rather than its pictures."""
+
+
+MOST_MALFORMED = 0.01
+"""Share of a file's entries that may be malformed before it is taken for damaged, or for one of another layout."""
+
+
+_REACH: dict[Task, int] = {"detection": OPEN, "rec": PICTURE, "reir": GALLERY}
 
 
 class Encoder(Protocol):
@@ -45,6 +53,12 @@ class Source:
     task: Task
     weight: float
     rows: IntArray
+    completion: Completion | None
+
+    def picture(self, row: int) -> AnnotatedPicture:
+        """The picture of a row, with all its boxes where another file has them."""
+        picture = self.annotations[int(self.rows[row])]
+        return picture if self.completion is None else self.completion.complete(picture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +121,7 @@ class PhotoBatches(Dataset[Batch]):
     def _sample(self, source: Source, row: int, step: int, slot: int, taken: set[int]) -> _Sample:
         for attempt in range(MOST_REPLACEMENTS):
             rng = np.random.default_rng([self._seed, 13, step, slot, attempt])
-            picture = source.annotations[int(source.rows[row])]
+            picture = source.picture(row)
             try:
                 return change(picture, source, self._config, rng)
             except ImageUnreadableError as error:
@@ -136,10 +150,10 @@ def open_source(source: PhotoSource) -> Source:
     malformed = [issue for issue in annotations.issues if issue.kind == "malformed"]
     if malformed:
         some = "".join(f"\n  {issue}" for issue in malformed[:5])
-        raise DatasetError(
-            f"data set {annotations.path} has {len(malformed)} malformed entries:{some}\n"
-            f"See them all with: reir data check {annotations.path} --list"
-        )
+        told = f"data set {annotations.path} has {len(malformed)} malformed entries, which are left out:{some}"
+        if len(malformed) > MOST_MALFORMED * (len(annotations) + annotations.objects):
+            raise DatasetError(f"{told}\nSee them all with: reir data check {annotations.path} --list")
+        warnings.warn(told, stacklevel=2)
     counts = annotations.object_counts if source.task == "detection" else annotations.expression_counts
     rows = np.flatnonzero(counts > 0)[: source.pictures]
     if not len(rows) or (source.task == "detection" and not annotations.category_names):
@@ -156,7 +170,10 @@ def open_source(source: PhotoSource) -> Source:
             f"data set {annotations.path}: there is no picture {folders[0] / first}. Name the folder of its pictures "
             "as images of the source"
         )
-    return Source(annotations, folders, source.task, source.weight, rows)
+    completion = None if source.objects is None else Completion(read_annotations(source.objects))
+    if completion is not None and not completion.covers(annotations[int(rows[0])]):
+        raise DatasetError(f"data set {source.objects} does not have {first}, the first picture of {annotations.path}")
+    return Source(annotations, folders, source.task, source.weight, rows, completion)
 
 
 def change(picture: AnnotatedPicture, source: Source, config: PhotoConfig, rng: np.random.Generator) -> _Sample:
@@ -228,4 +245,5 @@ def compose(samples: Sequence[_Sample], task: Task, tokenizer: Encoder, multiple
         labels=torch.from_numpy(labels),
         padding=torch.from_numpy(padding),
         complete=torch.tensor([sample.complete for sample in samples]),
+        text_reach=torch.full((len(texts),), _REACH[task]),
     )

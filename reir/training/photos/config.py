@@ -25,6 +25,11 @@ class PhotoSource(Section):
     boxes: Literal["all", "referred"] | None = Field(
         default=None, description="whether every object of a picture has its box; by default what the file says"
     )
+    objects: str | None = Field(
+        default=None,
+        description="a detection file with the boxes of all objects of these pictures, which are known by COCO's "
+        "numbers: for REIRCOCO, whose file has those of referred objects only",
+    )
     pictures: int | None = Field(default=None, gt=0, description="only the first ones")
 
 

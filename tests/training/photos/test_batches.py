@@ -220,6 +220,11 @@ def test_what_cannot_be_trained_on_is_said_at_the_start(
             PhotoBatches(config_of(write(folder, content), **changes), tokenizer=tokenizer, seed=0, steps=1)
 
     refused("there is no picture", images=folder / "elsewhere")
+    content["annotations"] += [content["annotations"][0] | {"id": 1000 + i} for i in range(200)]
+    content["annotations"].append({"id": 7, "image_id": 77})
+    with pytest.warns(UserWarning, match="1 malformed entries, which are left out"):
+        PhotoBatches(config_of(write(folder, content)), tokenizer=tokenizer, seed=0, steps=1)
+    del content["annotations"][-201:]
     content["annotations"][0]["bbox"] = [1, 2]
     refused("1 malformed entries")
     for annotation in content["annotations"]:
@@ -251,3 +256,26 @@ def test_the_smoke_form_needs_no_files(tokenizer: WordTokenizer) -> None:
     batches = PhotoBatches(config, tokenizer=tokenizer, seed=0, steps=4)
     assert max(batches[0].pixels.shape) <= 192
     assert all(len(batches[i].pixels) == 2 for i in range(4))
+
+
+def test_boxes_of_a_detection_file_complete_a_file_of_expressions(
+    folder: Path, content: dict[str, Any], tokenizer: WordTokenizer
+) -> None:
+    for number, image in enumerate(content["images"]):
+        (folder / "images" / image["file_name"]).rename(folder / "images" / f"{number:012d}.jpg")
+        image["file_name"] = f"{number:012d}.jpg"
+    everything = write(folder, content, "instances.json")
+    content["annotations"] = [record for record in content["annotations"] if "expressions" in record]
+    referred = write(folder, content)
+
+    def boxes(**source: Any) -> list[tuple[int, bool]]:
+        config = config_of(referred, "reir", pictures=1, crop=0.0).model_copy(
+            update={"sources": (PhotoSource(file=referred, task="reir", **source),)}
+        )
+        batches = PhotoBatches(config, tokenizer=tokenizer, seed=0, steps=4)
+        return sorted((len(b.boxes_cxcywh), bool(b.complete.all())) for b in (batches[i] for i in range(4)))  # type: ignore[union-attr]
+
+    assert boxes() == [(1, False), (1, False), (2, False), (2, False)]
+    assert boxes(objects=everything, boxes="referred") == [(1, True), (1, True), (2, True), (3, True)]
+    with pytest.raises(DatasetError, match="does not have"):
+        boxes(objects="demo")
