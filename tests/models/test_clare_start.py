@@ -265,9 +265,8 @@ def released_keys(state):
     for side, pairs in norms.items():
         for layer in range(2):
             ours, theirs = f"visual.{side}.layers.{layer}.", f"{detr}transformer.{side}.layers.{layer}."
-            deformable, theirs_deformable = (
-                ("attention", "self_attn") if side == "encoder" else ("cross_attention", "cross_attn")
-            )
+            deformable = "attention" if side == "encoder" else "cross_attention"
+            called_deformable = "self_attn" if side == "encoder" else "cross_attn"
             for kind in ("weight", "bias"):
                 for norm, called in pairs:
                     keys[f"{theirs}{called}.{kind}"] = state[f"{ours}{norm}_norm.{kind}"]
