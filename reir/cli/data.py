@@ -31,6 +31,7 @@ class Gallery(StrEnum):
     train = "train"
     validation = "validation"
     test = "test"
+    shifted = "shifted"
     demo = "demo"
 
 
@@ -67,8 +68,9 @@ def synth(
 ) -> None:
     """Write emoji scenes with boxes, masks, scene graphs and checked expressions.
 
-    The same options give the same files. In validation and test an expression fits exactly one object of the whole
-    gallery; what was dropped is counted by reason.
+    The same options give the same files. In all splits but train an expression fits exactly one object of the whole
+    gallery; what was dropped is counted by reason. Split shifted is drawn otherwise than the rest: other places, sizes
+    and tilts, outlined, muted and grey things.
     """
     from reir.cli.console import phase_bar, print_json
     from reir.data.splits import SPLITS

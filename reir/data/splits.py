@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from reir.data.layout.styles import SHIFTED, USUAL, Style
+
 GENERATOR_VERSION: Final = 1
 
 
@@ -18,6 +20,7 @@ class Split:
     name: str
     first: int
     capacity: int
+    style: Style = USUAL
 
     def seeds(self, count: int, offset: int = 0) -> range:
         """``count`` seeds, after the first ``offset``.
@@ -31,6 +34,8 @@ class Split:
 
 TEST: Final = Split("test", 1_000_000, 1_000_000)
 VALIDATION: Final = Split("validation", 2_000_000, 1_000_000)
+SHIFTED_TEST: Final = Split("shifted", 3_000_000, 1_000_000, SHIFTED)
+"""Drawn otherwise than all the others: how far a model's figures hold beyond the look it was trained on."""
 TRAIN: Final = Split("train", 10_000_000, 990_000_000)
 
-SPLITS: Final = {split.name: split for split in (TRAIN, VALIDATION, TEST)}
+SPLITS: Final = {split.name: split for split in (TRAIN, VALIDATION, TEST, SHIFTED_TEST)}

@@ -69,12 +69,13 @@ def build_split(
 ) -> tuple[list[Scene], Selection]:
     """The scenes of a split and its expressions, in memory; see ``uniqueness.select`` for what is kept.
 
-    Validation and test keep an expression only if it fits exactly one object of all the scenes; training keeps every
+    All but training keep an expression only if it fits exactly one object of all the scenes; training keeps every
     expression that fits exactly one object of its own scene. Raises ``ValueError`` for an unknown split.
     """
     if split not in SPLITS:
         raise ValueError(f"a split is one of {', '.join(SPLITS)}, got {split!r}")
-    scenes = [make_scene(number) for number in SPLITS[split].seeds(images, seed_offset)]
+    chosen = SPLITS[split]
+    scenes = [make_scene(number, chosen.style) for number in chosen.seeds(images, seed_offset)]
     if split == TRAIN.name:
         return scenes, _training_expressions(scenes, seed)
     share = max(1.0, images / 1000)

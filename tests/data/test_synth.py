@@ -45,7 +45,7 @@ def satisfied(program: Any, scenes: tuple[Scene, ...]) -> tuple[set[tuple[int, i
 def test_splits_never_share_a_seed() -> None:
     ranges = sorted((split.first, split.first + split.capacity) for split in SPLITS.values())
     assert all(end <= start for (_, end), (start, _) in pairwise(ranges))
-    assert set(SPLITS) == {"train", "validation", "test"}
+    assert set(SPLITS) == {"train", "validation", "test", "shifted"}
     assert TRAIN.seeds(3, offset=2) == range(TRAIN.first + 2, TRAIN.first + 5)
     with pytest.raises(ValueError, match="1000000"):
         TEST.seeds(2, offset=999_999)

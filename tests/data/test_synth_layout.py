@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from functools import cache
 
 import pytest
 
-from reir.data.expressions import RELATIONS, facts_of
+from reir.data.expressions import RELATIONS, denote, describe, facts_of
 from reir.data.layout import ASPECTS, MINIMUM_VISIBLE, lay_out, make_scene, picture_size, resized
-from reir.data.layout.clusters import EXTENTS
-from reir.data.scenes.places import PLACES, ground
-from reir.data.scenes.scene import COLOURS, SIZES, Scene
+from reir.data.layout.styles import SHIFTED, USUAL
+from reir.data.scenes.places import ELSEWHERE, PLACES, ground
+from reir.data.scenes.scene import COLOURS, GREY, SIZES, Scene
 
 COUNT = 600
 
@@ -45,10 +46,11 @@ def test_things_lie_inside_the_picture() -> None:
 def test_size_classes_keep_their_gaps() -> None:
     for scene in scenes():
         for thing in scene.objects:
-            low, high = EXTENTS[thing.size]
+            low, high = USUAL.extents[thing.size]
             assert low - 1e-4 <= thing.extent <= high + 1e-4
-    assert EXTENTS["small"][1] * 1.2 < EXTENTS["medium"][0]
-    assert EXTENTS["medium"][1] * 1.2 < EXTENTS["large"][0]
+    for style in (USUAL, SHIFTED):
+        assert style.extents["small"][1] * 1.2 < style.extents["medium"][0]
+        assert style.extents["medium"][1] * 1.2 < style.extents["large"][0]
 
 
 def test_variety() -> None:
@@ -112,3 +114,28 @@ def test_sizes_can_be_asked_for() -> None:
         bounded = resized(scene, max_side=400)
         assert max(bounded) <= 400
         assert bounded[0] / bounded[1] == pytest.approx(scene.aspect, rel=0.02)
+
+
+def test_shifted_scenes_are_elsewhere_and_some_of_their_things_are_grey() -> None:
+    shifted = [make_scene(92_000_000 + i, SHIFTED) for i in range(120)]
+    assert {scene.place for scene in shifted} == set(ELSEWHERE)
+    things = [thing for scene in shifted for thing in scene.objects]
+    assert 0.1 < sum(thing.colour == GREY for thing in things) / len(things) < 0.3
+    assert {thing.colour for thing in things} == {*COLOURS, GREY}
+    assert max(abs(thing.rotation) for thing in things) > USUAL.most_turn
+    assert GREY not in {thing.colour for scene in scenes() for thing in scene.objects}
+
+
+def test_no_expression_of_a_shifted_scene_names_a_colour_that_is_not_seen() -> None:
+    grey = named = 0
+    for i in range(60):
+        scene = make_scene(92_000_000 + i, SHIFTED)
+        for expression, target in describe(scene, random.Random(i), 12):
+            assert denote(expression.program, scene).true == (target,)
+            assert GREY not in expression.text
+            if scene.objects[target].colour == GREY:
+                grey += 1
+                assert expression.program.colour is None
+            named += expression.program.colour is not None
+    assert grey > 60
+    assert named > 200

@@ -120,7 +120,7 @@ def _names() -> Sequence[str]:
 
 def _other(value: str, near: Sequence[str], all_values: Sequence[str], rng: Random) -> str:
     """Another value, in two of three cases one that the scene holds."""
-    held = [other for other in near if other != value]
+    held = [other for other in near if other != value and other in all_values]
     if held and rng.random() < 0.67:
         return rng.choice(held)
     return rng.choice([other for other in all_values if other != value])

@@ -10,6 +10,7 @@ from reir.data.expressions.expression import Kind
 from reir.data.expressions.facts import SceneFacts
 from reir.data.expressions.programs import AXES, Axis, Between, Constraint, Description, Position, Rank, Relation
 from reir.data.expressions.relations import POSITIONS, TRUE, between
+from reir.data.scenes.scene import GREY
 
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "direction": ("left_of", "right_of", "above", "below"),
@@ -28,7 +29,7 @@ def thing(facts: SceneFacts, index: int, rng: Random, colour: float, size: float
     seen = facts.scene.objects[index]
     return Description(
         seen.noun,
-        seen.colour if rng.random() < colour else None,
+        seen.colour if rng.random() < colour and seen.colour != GREY else None,
         seen.size if rng.random() < size else None,
         where,
     )
@@ -114,7 +115,7 @@ def _ordinal(facts: SceneFacts, target: int, rng: Random) -> Description | None:
 
 def _ranked(facts: SceneFacts, target: int, rng: Random, places: list[tuple[Axis, int]]) -> Description | None:
     seen = facts.scene.objects[target]
-    colour = seen.colour if rng.random() < 0.3 else None
+    colour = seen.colour if rng.random() < 0.3 and seen.colour != GREY else None
     size = seen.size if colour is None and rng.random() < 0.12 else None
     if facts.matching(seen.noun, colour, size).bit_count() < 2:
         colour = size = None

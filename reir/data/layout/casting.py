@@ -18,8 +18,9 @@ from reir.data.layout.clusters import (
     spread_row,
     stacked,
 )
+from reir.data.layout.styles import USUAL, Style
 from reir.data.scenes.nouns import load_nouns, nouns_by_name
-from reir.data.scenes.scene import COLOURS, Size
+from reir.data.scenes.scene import COLOURS, GREY, Size
 
 COUNTS: Final[tuple[tuple[int, float], ...]] = ((2, 0.07), (3, 0.16), (4, 0.24), (5, 0.23), (6, 0.17), (7, 0.13))
 """Things in a scene, and how often."""
@@ -105,12 +106,12 @@ def _fliers() -> tuple[str, ...]:
     return tuple(name for name in _names() if name in AIRBORNE)
 
 
-def cast_groups(rng: Random, aspect: float) -> list[Group]:
+def cast_groups(rng: Random, aspect: float, style: Style = USUAL) -> list[Group]:
     """The groups of one scene, not yet placed; their things number 2 to 7."""
     left = rng.choices([count for count, _ in COUNTS], [weight for _, weight in COUNTS])[0]
     repeated = rng.choice(_names()) if rng.random() < REPEATS else None
     wanted = rng.choice((2, 2, 3)) if repeated else 0
-    cast = _Cast(rng, repeated, min(wanted, left))
+    cast = _Cast(rng, repeated, min(wanted, left), style)
     groups: list[Group] = []
     while left > 0:
         name, taken = _draw_arrangement(rng, left)
@@ -130,8 +131,8 @@ def _draw_arrangement(rng: Random, left: int) -> tuple[str, int]:
 class _Cast:
     """Hands out nouns and colours; a repeated noun comes up until it has appeared as often as wanted."""
 
-    def __init__(self, rng: Random, repeated: str | None, wanted: int) -> None:
-        self.rng = rng
+    def __init__(self, rng: Random, repeated: str | None, wanted: int, style: Style) -> None:
+        self.rng, self.style = rng, style
         self.repeated = repeated
         self.wanted = wanted
         self.used: set[tuple[str, str]] = set()
@@ -178,5 +179,7 @@ class _Cast:
         while (noun, colour) in self.used and rng.random() < 0.8:
             colour = rng.choice(COLOURS)
         self.used.add((noun, colour))
+        if self.style.grey > 0 and rng.random() < self.style.grey:
+            colour = GREY
         steady = steady or nouns_by_name()[noun].group in ("building", "furniture")
-        return make_piece(noun, colour, size, rng, steady=steady)
+        return make_piece(noun, colour, size, rng, steady=steady, style=self.style)

@@ -10,19 +10,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Final
 
 from reir.data.layout.shapes import glyph_shape
+from reir.data.layout.styles import USUAL, Style
 from reir.data.scenes.nouns import nouns_by_name
 from reir.data.scenes.scene import Size
 from reir.types import Box
-
-EXTENTS: Final[dict[Size, tuple[float, float]]] = {
-    "small": (0.130, 0.165),
-    "medium": (0.210, 0.270),
-    "large": (0.340, 0.450),
-}
-"""Longer side in scene units; the gaps between the classes keep the size words clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +48,16 @@ class Piece:
         return replace(self, x=x, y=bottom - self.height / 2)
 
 
-def make_piece(noun: str, colour: str, size: Size, rng: Random, *, steady: bool = False) -> Piece:
+def make_piece(noun: str, colour: str, size: Size, rng: Random, *, steady: bool = False, style: Style = USUAL) -> Piece:
     """A piece of a noun with a random extent, tilt and facing; ``steady`` things stand upright."""
-    low, high = EXTENTS[size]
+    low, high = style.extents[size]
     extent = rng.uniform(low, high)
     if steady:
-        rotation = rng.uniform(-4.0, 4.0)
-    elif rng.random() < 0.08:
-        rotation = rng.uniform(-35.0, 35.0)
+        rotation = rng.uniform(-style.steady_tilt, style.steady_tilt)
+    elif rng.random() < style.turned:
+        rotation = rng.uniform(-style.most_turn, style.most_turn)
     else:
-        rotation = max(-15.0, min(15.0, rng.gauss(0.0, 6.0)))
+        rotation = max(-style.most_tilt, min(style.most_tilt, rng.gauss(0.0, style.tilt)))
     share_x, share_y = glyph_shape(noun)
     sine, cosine = abs(math.sin(math.radians(rotation))), math.cos(math.radians(rotation))
     # A glyph seldom reaches the corners of its box: two thirds of what a rectangle would gain by turning.

@@ -9,7 +9,8 @@ from typing import Final
 from reir.data.layout.casting import Group, cast_groups
 from reir.data.layout.clusters import Piece, shared_area
 from reir.data.layout.frames import draw_aspect
-from reir.data.scenes.places import PLACE_BY_NAME, PLACES
+from reir.data.layout.styles import USUAL, Style
+from reir.data.scenes.places import PLACE_BY_NAME
 from reir.data.scenes.scene import Camera, Scene, SceneObject
 from reir.data.scenes.truth import measure
 from reir.types import Box
@@ -27,35 +28,35 @@ _CROWDED_SHARE: Final = 0.16
 _TRIES: Final = 36
 
 
-def make_scene(seed: int) -> Scene:
+def make_scene(seed: int, style: Style = USUAL) -> Scene:
     """The measured scene of a seed: two to seven things, each of which can mostly be seen.
 
-    The same seed gives the same scene.
+    The same seed gives the same scene of a style.
     """
     take = 0
     while True:
-        scene = measure(lay_out(seed, take))
+        scene = measure(lay_out(seed, take, style))
         if all(item.visible >= MINIMUM_VISIBLE for item in scene.objects):
             return scene
         take += 1
 
 
-def lay_out(seed: int, take: int = 0) -> Scene:
+def lay_out(seed: int, take: int = 0, style: Style = USUAL) -> Scene:
     """A scene of a seed, not measured; ``make_scene`` goes on to the next take where some thing is hidden too well."""
     attempt = 0
     while True:
-        scene = _compose(seed, Random(f"scene {seed} take {take} attempt {attempt}"))
+        scene = _compose(seed, Random(f"scene {seed} take {take} attempt {attempt}"), style)
         if scene is not None:
             return scene
         attempt += 1
 
 
-def _compose(seed: int, rng: Random) -> Scene | None:
+def _compose(seed: int, rng: Random, style: Style) -> Scene | None:
     aspect = draw_aspect(rng)
     width, height = aspect**0.5, aspect**-0.5
-    place = rng.choice(PLACES)
+    place = rng.choice(style.places)
     horizon = rng.uniform(*PLACE_BY_NAME[place].horizons)
-    groups = cast_groups(rng, aspect)
+    groups = cast_groups(rng, aspect, style)
     groups.sort(key=lambda group: -sum(piece.width * piece.height for piece in group.pieces))
     crowd = _CROWDED_SHARE if rng.random() < _CROWDED else 0.0
     placed: list[list[Piece]] = []

@@ -2,14 +2,16 @@
 
 from reir.data.scenes.glyphs import EmojiFontError, glyph
 from reir.data.scenes.nouns import Noun, load_nouns, nouns_by_name
-from reir.data.scenes.places import PLACE_BY_NAME, PLACES, Place, ground
+from reir.data.scenes.places import ELSEWHERE, PLACE_BY_NAME, PLACES, Place, ground
 from reir.data.scenes.recolour import nearest_colour, recoloured
 from reir.data.scenes.render import Rendered, render, save_jpeg
-from reir.data.scenes.scene import COLOURS, SIZES, Camera, Scene, SceneObject, Size
+from reir.data.scenes.scene import COLOURS, GREY, SIZES, Camera, Scene, SceneObject, Size
 from reir.data.scenes.truth import measure, mirror
 
 __all__ = [
     "COLOURS",
+    "ELSEWHERE",
+    "GREY",
     "PLACES",
     "PLACE_BY_NAME",
     "SIZES",

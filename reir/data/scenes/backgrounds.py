@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from reir.data.scenes import indoor, outdoor
+from reir.data.scenes import elsewhere, indoor, outdoor
 from reir.data.scenes.canvas import Canvas
 from reir.data.scenes.scene import Scene
 
@@ -24,6 +24,11 @@ PAINTERS: Mapping[str, Callable[[Canvas, np.random.Generator, float], None]] = {
     "beach": outdoor.beach,
     "snow": outdoor.snow,
     "yard": outdoor.yard,
+    "workshop": elsewhere.workshop,
+    "collage": elsewhere.collage,
+    "night": elsewhere.night,
+    "desert": elsewhere.desert,
+    "forest": elsewhere.forest,
 }
 
 

@@ -30,8 +30,17 @@ _ALL = (
     Place("snow", "outdoor", (0.38, 0.56)),
     Place("yard", "outdoor", (0.42, 0.56)),
 )
+_ELSEWHERE = (
+    Place("workshop", "indoor", (0.48, 0.64)),
+    Place("collage", "indoor", (0.4, 0.6)),
+    Place("night", "outdoor", (0.42, 0.58)),
+    Place("desert", "outdoor", (0.36, 0.54)),
+    Place("forest", "outdoor", (0.4, 0.56)),
+)
 PLACES: tuple[str, ...] = tuple(place.name for place in _ALL)
-PLACE_BY_NAME: dict[str, Place] = {place.name: place for place in _ALL}
+ELSEWHERE: tuple[str, ...] = tuple(place.name for place in _ELSEWHERE)
+"""Places of the shifted split alone: no other scene is set there, and no training picture shows them."""
+PLACE_BY_NAME: dict[str, Place] = {place.name: place for place in (*_ALL, *_ELSEWHERE)}
 
 
 def ground(scene: Scene) -> tuple[float, float]:

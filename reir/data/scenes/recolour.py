@@ -8,12 +8,14 @@ stays near the colour's base, even for black and white.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from reir.data.scenes.glyphs import glyph
+from reir.data.scenes.scene import GREY
 from reir.types import FloatArray
 
 LEAST_RANGE = 56.0
@@ -40,6 +42,16 @@ RIM: dict[str, tuple[int, int, int]] = {"white": (132, 138, 150), "black": (74, 
 RIM_WIDTH = 3
 """Pixels of the glyph, counted inwards from its edge."""
 
+Finish = Literal["plain", "muted", "outlined"]
+"""How a glyph is drawn; all but ``plain`` in the shifted split alone. None changes its silhouette."""
+GREY_RAMP = ((58, 58, 60), (132, 133, 136), (208, 209, 212))
+MUTED = 0.15
+"""How far a muted glyph's shades lie towards the grey of their own luminance."""
+OUTLINE = (22, 22, 26)
+OUTLINE_LIGHT = (244, 244, 240)
+"""Of glyphs that are darker than the outline could show on."""
+OUTLINE_WIDTH = 4
+
 
 @lru_cache(maxsize=256)
 def _shading(noun: str) -> FloatArray:
@@ -55,35 +67,43 @@ def _shading(noun: str) -> FloatArray:
     return np.asarray(np.clip(shade, 0.0, 1.0), dtype=np.float32)
 
 
-@lru_cache(maxsize=256)
-def _rim(noun: str) -> FloatArray:
+@lru_cache(maxsize=512)
+def rim(noun: str, width: int = RIM_WIDTH) -> FloatArray:
     """How much of each pixel (h, w) is rim, in [0, 1]: 1 at the edge, 0 inside, and 0 in parts too thin to have one."""
     alpha = glyph(noun)[..., 3]
-    window = 2 * RIM_WIDTH - 1
-    inner = Image.fromarray(np.pad(alpha, RIM_WIDTH)).filter(ImageFilter.MinFilter(window))
+    window = 2 * width - 1
+    inner = Image.fromarray(np.pad(alpha, width)).filter(ImageFilter.MinFilter(window))
     near = inner.filter(ImageFilter.MaxFilter(window + 2))
     inside, thick = (
-        np.asarray(mask.filter(ImageFilter.GaussianBlur(1)), dtype=np.float32)[
-            RIM_WIDTH:-RIM_WIDTH, RIM_WIDTH:-RIM_WIDTH
-        ]
+        np.asarray(mask.filter(ImageFilter.GaussianBlur(1)), dtype=np.float32)[width:-width, width:-width]
         for mask in (inner, near)
     )
     return (1.0 - inside / 255.0) * (thick / 255.0) * (alpha > 0)
 
 
+def _ramp(colour: str, finish: Finish) -> list[FloatArray]:
+    shades = [np.array(shade, dtype=np.float32) for shade in (GREY_RAMP if colour == GREY else RAMPS[colour])]
+    if finish == "muted":
+        shades = [shade + MUTED * (shade @ LUMA - shade) for shade in shades]
+    return shades
+
+
 @lru_cache(maxsize=4096)
-def recoloured(noun: str, colour: str) -> npt.NDArray[np.uint8]:
-    """The noun's glyph in that colour, (h, w, 4) uint8 RGBA, same size as ``glyph(noun)``.
+def recoloured(noun: str, colour: str, finish: Finish = "plain") -> npt.NDArray[np.uint8]:
+    """The noun's glyph in that colour (or ``GREY``), (h, w, 4) uint8 RGBA, same size as ``glyph(noun)``.
 
     Raises:
         KeyError: no such noun or colour.
     """
     pixels = glyph(noun)
-    dark, base, light = (np.array(shade, dtype=np.float32) for shade in RAMPS[colour])
+    dark, base, light = _ramp(colour, finish)
     value = _shading(noun)[..., None]
     tinted = np.where(value < 0.5, dark + (base - dark) * (value * 2.0), base + (light - base) * (value * 2.0 - 1.0))
-    if colour in RIM:
-        share = 0.65 * _rim(noun)[..., None]
+    if finish == "outlined":
+        ink = np.array(OUTLINE_LIGHT if colour in ("black", "brown") else OUTLINE)
+        tinted += (ink - tinted) * rim(noun, OUTLINE_WIDTH)[..., None]
+    elif colour in RIM:
+        share = 0.65 * rim(noun)[..., None]
         tinted += (np.array(RIM[colour], dtype=np.float32) - tinted) * share
     picture = np.empty_like(pixels)
     picture[..., :3] = np.rint(tinted)

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from reir.data.scenes.backgrounds import background
+from reir.data.scenes.places import ELSEWHERE
+from reir.data.scenes.recolour import Finish
 from reir.data.scenes.scene import Camera, Scene
 from reir.data.scenes.shadows import cast_shadow
 from reir.data.scenes.sprites import Sprite, place
@@ -18,6 +20,9 @@ from reir.types import Box, FloatArray
 
 CAMERA_STREAM = 2
 """Keeps the camera's random numbers apart from those of the background."""
+FINISH_STREAM = 3
+FINISHES: tuple[tuple[Finish, float], ...] = (("plain", 0.2), ("muted", 0.4), ("outlined", 0.4))
+"""How glyphs are drawn elsewhere, and how often; in the usual places they are plain."""
 NOBODY = 255
 """Value of ``Rendered.owners`` where the background shows."""
 CAMERA_PIXELS = 640
@@ -63,14 +68,23 @@ def render(scene: Scene, width: int, height: int) -> Rendered:
     pixels = background(scene, width, height)
     owners = np.full((height, width), NOBODY, dtype=np.uint8)
     spots: list[tuple[slice, slice] | None] = []
-    for index, item in enumerate(scene.objects):
-        sprite = place(item, scale_x, scale_y)
+    for index, (item, finish) in enumerate(zip(scene.objects, finishes(scene), strict=True)):
+        sprite = place(item, scale_x, scale_y, finish=finish)
         cast_shadow(pixels, sprite, scene)
         spots.append(_paint(pixels, owners, sprite, index))
     boxes = np.array([_mask_box(owners, spot, index) for index, spot in enumerate(spots)], dtype=np.float32).reshape(
         -1, 4
     )
     return Rendered(photograph(pixels, scene.camera, scene.seed), owners, boxes)
+
+
+def finishes(scene: Scene) -> list[Finish]:
+    """How each object of the scene is drawn."""
+    if scene.place not in ELSEWHERE:
+        return ["plain"] * len(scene.objects)
+    rng = np.random.default_rng((scene.seed, FINISH_STREAM))
+    drawn = rng.choice(len(FINISHES), len(scene.objects), p=[share for _, share in FINISHES])
+    return [FINISHES[number][0] for number in drawn]
 
 
 def _paint(

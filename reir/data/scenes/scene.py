@@ -14,6 +14,8 @@ from reir.types import Box
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
 COLOURS: tuple[str, ...] = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
+GREY = "grey"
+"""A glyph without colour, in the shifted split alone: no expression names it."""
 
 
 @dataclass(frozen=True, slots=True)

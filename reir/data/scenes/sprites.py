@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from reir.data.scenes.glyphs import glyph
-from reir.data.scenes.recolour import recoloured
+from reir.data.scenes.recolour import Finish, recoloured
 from reir.data.scenes.scene import SceneObject
 
 LEVELS = (12, 16, 22, 32, 45, 64, 90, 128, 512)
@@ -57,9 +57,9 @@ def _resized(picture: Image.Image, level: int) -> Image.Image:
 
 
 @lru_cache(maxsize=6144)
-def _coloured(noun: str, colour: str, level: int) -> Image.Image:
+def _coloured(noun: str, colour: str, level: int, finish: Finish) -> Image.Image:
     """The recoloured glyph at a level, with premultiplied alpha (mode RGBa), so that it can be resampled."""
-    return _resized(Image.fromarray(recoloured(noun, colour)), level).convert("RGBa")
+    return _resized(Image.fromarray(recoloured(noun, colour, finish)), level).convert("RGBa")
 
 
 @lru_cache(maxsize=1024)
@@ -68,11 +68,13 @@ def _silhouette(noun: str, level: int) -> Image.Image:
     return _resized(Image.fromarray(glyph(noun)), level).getchannel("A")
 
 
-def place(item: SceneObject, scale_x: float, scale_y: float, *, silhouette_only: bool = False) -> Sprite:
+def place(
+    item: SceneObject, scale_x: float, scale_y: float, *, silhouette_only: bool = False, finish: Finish = "plain"
+) -> Sprite:
     """The object's sprite in a picture of ``scale_x`` by ``scale_y`` pixels a scene unit."""
     extent = item.extent * (scale_x * scale_y) ** 0.5
     level = _level(extent)
-    source = _silhouette(item.noun, level) if silhouette_only else _coloured(item.noun, item.colour, level)
+    source = _silhouette(item.noun, level) if silhouette_only else _coloured(item.noun, item.colour, level, finish)
     height, width = glyph(item.noun).shape[:2]
     longer = max(width, height)
     wide, high = item.extent * width / longer * scale_x, item.extent * height / longer * scale_y  # pixels, unrotated

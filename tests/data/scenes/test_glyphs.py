@@ -5,8 +5,8 @@ from PIL import Image
 from reir.data.scenes import glyphs
 from reir.data.scenes.glyphs import EmojiFontError, find_font, glyph
 from reir.data.scenes.nouns import load_nouns
-from reir.data.scenes.recolour import LUMA, nearest_colour, recoloured
-from reir.data.scenes.scene import COLOURS
+from reir.data.scenes.recolour import LUMA, OUTLINE_WIDTH, nearest_colour, recoloured, rim
+from reir.data.scenes.scene import COLOURS, GREY
 
 
 def test_the_font_has_a_tight_colour_glyph_of_every_noun():
@@ -44,6 +44,31 @@ def test_every_recoloured_glyph_is_nearest_to_its_own_colour():
             pixels = recoloured(noun.name, colour)
             mean = pixels[pixels[..., 3] >= 128][:, :3].mean(axis=0)
             assert nearest_colour(mean) == colour, (noun.name, colour, mean)
+
+
+def test_muted_and_outlined_glyphs_keep_their_colour_and_their_silhouette():
+    wrong = []
+    for noun in load_nouns():
+        for colour in COLOURS:
+            plain = recoloured(noun.name, colour)
+            for finish in ("muted", "outlined"):
+                pixels = recoloured(noun.name, colour, finish)
+                assert np.array_equal(pixels[..., 3], plain[..., 3])
+                assert not np.array_equal(pixels, plain)
+                inside = pixels[..., 3] >= 128
+                if finish == "outlined":
+                    inside &= rim(noun.name, OUTLINE_WIDTH) < 0.1
+                if nearest_colour(pixels[inside][:, :3].mean(axis=0)) != colour:
+                    wrong.append((finish, noun.name, colour))
+    # A red football leans to brown as it is, and a wine glass is half outline.
+    assert len(wrong) <= 0.01 * len(COLOURS) * len(load_nouns()), wrong
+
+
+def test_a_grey_glyph_has_no_hue():
+    pixels = recoloured("dog", GREY)
+    red, green, blue = pixels[pixels[..., 3] >= 128][:, :3].astype(float).mean(axis=0)
+    assert max(red, green, blue) - min(red, green, blue) < 8
+    assert 80 < green < 180
 
 
 def test_recolouring_keeps_the_shading_visible():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reir.data.scenes.places import PLACE_BY_NAME, PLACES, ground
+from reir.data.scenes.places import ELSEWHERE, PLACE_BY_NAME, PLACES, ground
 from reir.data.scenes.render import NOBODY, render, save_jpeg
 from reir.data.scenes.scene import Camera, Scene, SceneObject
 from reir.data.scenes.truth import measure, mirror
@@ -24,7 +24,7 @@ def one(noun: str = "dog", **fields: object) -> Scene:
     return Scene(7, 1.5, "meadow", 0.4, (item,))
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [*PLACES, *ELSEWHERE])
 def test_the_same_scene_gives_the_same_bytes_and_another_seed_does_not(place):
     scene = random_scene(3, place=place)
     first, second = render(scene, 192, 128), render(scene, 192, 128)
@@ -143,7 +143,7 @@ def test_mirroring_twice_is_identity_and_once_is_a_flip_of_the_objects():
         assert (owners[:, ::-1] == mirrored).mean() > 0.985
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [*PLACES, *ELSEWHERE])
 def test_a_place_looks_the_same_at_every_size(place):
     scene = Scene(5, 1.5, place, sum(PLACE_BY_NAME[place].horizons) / 2, ())
     small = render(scene, 180, 120).pixels.astype(float)
