@@ -56,18 +56,22 @@ def table_text(table: Table, rows: Rows) -> str:
 
 
 def summary_text(rows: Rows) -> str:
-    """Every claim of the paper with its verdict, one line each."""
+    """How many of the paper's comparisons come out which way, and which of them do not hold."""
     found: dict[str, list[str]] = {}
     for table in TABLES:
         labels = {row.experiment: row.label for row in table.rows}
         for claim in table.claims:
-            if claim.paper is not None:
-                line = f"{table.number}: {labels[claim.better]} over {labels[claim.worse]}, {HEADS[claim.figure]}"
-                found.setdefault(verdict(differences(rows, claim)), []).append(line)
+            if claim.paper is None:
+                continue
+            seen = differences(rows, claim)
+            line = f"table {table.number}: {labels[claim.better]} over {labels[claim.worse]}, {HEADS[claim.figure]}"
+            line += f", {_difference(estimate(seen))}" if seen else ""
+            found.setdefault(verdict(seen), []).append(line)
     total = sum(map(len, found.values()))
-    parts = [f"Of {total} comparisons that the paper reports:"]
-    for name, lines in sorted(found.items(), key=lambda item: -len(item[1])):
-        parts += ["", f"- {len(lines)} **{name}**" + ("" if name == "holds" else ": table " + "; table ".join(lines))]
+    counts = ", ".join(f"{len(lines)} **{name}**" for name, lines in sorted(found.items()))
+    parts = [f"Of {total} comparisons that the paper reports: {counts}."]
+    for name in sorted(found.keys() - {"holds", "too few seeds"}):
+        parts += ["", f"{name.capitalize()}:", "", *(f"- {line}" for line in found[name])]
     return "\n".join(parts)
 
 

@@ -34,7 +34,7 @@ from reir.training.scenes.validation import ValidationSet
 from reir.training.schedule import learning_rate
 
 SIDE: Final = 112
-IMAGE: Final[dict[str, Any]] = {"image_size": SIDE, "layers": [1, 1, 1, 1], "width": 32, "head_width": 64}
+IMAGE: Final[dict[str, Any]] = {"image_size": SIDE, "layers": [1, 1, 1, 1], "width": 24, "head_width": 48}
 TEXT: Final[dict[str, Any]] = {"width": 128, "heads": 4, "layers": 2}
 
 
@@ -56,9 +56,13 @@ class Tower(nn.Module):
 
     def encode_text(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Unit vectors (Q, 128) of token ids and mask (Q, T)."""
-        tokens = F.pad(ids, (0, MAX_TOKENS + 1 - ids.shape[1]))
-        tokens = tokens.scatter(1, mask.sum(dim=1, keepdim=True), self._end)
-        return F.normalize(self.clip.encode_text(tokens).float(), dim=-1)
+        length = ids.shape[1] + 1
+        tokens = F.pad(ids, (0, 1)).scatter(1, mask.sum(dim=1, keepdim=True), self._end)
+        # CLIP.encode_text, without the padding that a causal transformer never looks back from.
+        states = self.clip.token_embedding(tokens) + self.clip.positional_embedding[:length]
+        states = self.clip.transformer(states, attn_mask=self.clip.attn_mask[:length, :length])
+        ends = self.clip.ln_final(states)[torch.arange(len(tokens)), tokens.argmax(dim=-1)]
+        return F.normalize((ends @ self.clip.text_projection).float(), dim=-1)
 
 
 def picture_labels(batch: Batch) -> Tensor:
