@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from reir.store import Index
 
 
+_FEW = 64
+"""Pictures below which they are decoded before decoding processes would have started."""
+
+
 def dataset_index(data: Dataset, model: Model, *, shared: bool = False) -> Index:
     """The index by ``model`` of the pictures that a data set lists, brought up to date.
 
@@ -28,7 +32,9 @@ def dataset_index(data: Dataset, model: Model, *, shared: bool = False) -> Index
     if not root.is_dir():
         raise DatasetError(f"the pictures of {data.name} are not in {root}. Say where they are: --images DIR")
     names = sorted(image.file_name for image in data.images)
-    return _cached_index(data.name, root, model, names, gallery=["shared"] if shared else names)
+    if shared:
+        return _cached_index(root.name, root, model, names, gallery=["shared"])
+    return _cached_index(data.name, root, model, names, gallery=names)
 
 
 def twin_index(index: Index, model: Model) -> Index:
@@ -56,8 +62,9 @@ def _cached_index(name: str, root: Path, model: Model, pictures: Sequence[str], 
     index = open_or_create(root, model, db=user_cache_path("reir") / "eval" / f"{name}-{key.hexdigest()}")
     # One that is missing is told by the evaluation, with all others.
     there = [root / picture for picture in pictures if (root / picture).exists()]
+    options = IndexOptions(paths=there, workers=0 if len(there) < _FEW else None)
     with progress_bar() as progress:
-        report = run_index(index, model, IndexOptions(paths=there), progress=progress)
+        report = run_index(index, model, options, progress=progress)
     warn(report.messages)
     if report.new or report.changed:
         note(f"indexed {root} for this by {model.identity.name}: {report.new + report.changed:,} pictures")
