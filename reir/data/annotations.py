@@ -11,7 +11,6 @@ every annotated object, referred to or not, and keeps a list of what is wrong wi
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any, Final, Literal, get_args, overload
 import numpy as np
 
 from reir.data.columns import TextColumn
+from reir.data.jsonfile import read_json
 from reir.data.registry import find_dataset
 from reir.errors import DatasetError
 from reir.types import FloatArray, IntArray
@@ -167,20 +167,6 @@ class _Object:
     category: int
     crowd: bool
     texts: tuple[str, ...]
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        DatasetError: it cannot be read, or is not JSON.
-    """
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise DatasetError(f"data set {path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"data set {path} is not JSON: {error}") from error
 
 
 def read_annotations(path_or_name: str | Path, *, complete: bool | None = None) -> Annotations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from reir.data.annotations import read_json
+from reir.data.jsonfile import read_json
 from reir.errors import DatasetError
 
 

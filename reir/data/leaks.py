@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from typing import Any
 
 import xxhash
 
-from reir.data.annotations import Annotations, read_json
+from reir.data.annotations import Annotations
+from reir.data.jsonfile import read_json, write_json
 from reir.data.pictures import coco_image_id, find_picture
 from reir.errors import DatasetError
 
@@ -94,8 +94,5 @@ def drop_pictures(path: Path, names: Iterable[str], target: Path) -> tuple[int, 
     if "ambiguous" in content:
         kept = {entry.get("id") for entry in annotations}
         content["ambiguous"] = [record for record in content["ambiguous"] if kept.issuperset(record["annotation_ids"])]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    partial.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
-    partial.replace(target)
+    write_json(target, content)
     return counts

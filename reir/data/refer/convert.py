@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reir.data.annotations import read_json
 from reir.data.captions import read_captions
 from reir.data.expected import WHOLE, Counts, differences
+from reir.data.jsonfile import read_json, write_json
 from reir.data.refer.references import Reference, Wording, read_references
 from reir.errors import DatasetError
 
@@ -92,14 +91,13 @@ def convert_references(
     of_image: dict[Any, list[dict[str, Any]]] = {}
     for annotation in content["annotations"]:
         of_image.setdefault(annotation.get("image_id"), []).append(annotation)
-    out.mkdir(parents=True, exist_ok=True)
     files: dict[str, Path] = {}
     counts: dict[str, Counts] = {}
     differing: list[str] = []
     for split, members in by_split.items():
         files[split] = out / f"{name}_{split}.json"
         info = {"description": f"{name}, {split}", "dataset": name, "split": split, "boxes": "all", "wording": wording}
-        _write(files[split], _split_content(info, members, content, images, of_image, told))
+        write_json(files[split], _split_content(info, members, content, images, of_image, told))
         counts[split] = _count(members)
         differing += differences(name, split, counts[split])
     counts[WHOLE] = _count(references)
@@ -139,9 +137,3 @@ def _split_content(
         ],
         "categories": content["categories"],
     }
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
-    partial.replace(path)
