@@ -46,12 +46,13 @@ STAGE2_SEEDS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One row: a network that is trained, or a pair of trained ones asked one after the other."""
+    """One row: a network that is trained, one that is given, or a pair of them asked one after the other."""
 
     name: str
     tables: tuple[str, ...]
     """The tables that it has a row in."""
-    kind: Literal["clare", "tower", "two-stage"] = "clare"
+    kind: Literal["clare", "tower", "given", "two-stage"] = "clare"
+    """``given``: trained elsewhere, once, and measured for seed 0 alone."""
     stage: Literal[1, 2] = 2
     start: str | None = None
     """The experiment, of the same seed, whose weights it starts from."""
@@ -91,6 +92,8 @@ EXPERIMENTS: Final = (
     Experiment("tower", ("3",), kind="tower"),
     Experiment("tower + stage1", ("1",), kind="two-stage", parts=("tower", "stage1")),
     Experiment("tower + clia-none", ("1",), kind="two-stage", parts=("tower", "clia-none")),
+    Experiment("rcnn-clip", ("2",), kind="given"),
+    Experiment("tower + rcnn-clip", ("1",), kind="two-stage", parts=("tower", "rcnn-clip")),
     Experiment("clia-picture", ("6",), start="stage1", changes={"clia.scope": "picture"}),
     Experiment(
         "experts-2-1", ("5",), start="stage1", changes={"network.routed_experts": 2, "network.active_experts": 1}

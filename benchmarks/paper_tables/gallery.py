@@ -6,6 +6,7 @@ all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from reir.training.scenes.cache import letterboxed_scene
 from reir.training.scenes.canvases import REDUCED
 from reir.training.scenes.serving import MIN_OBJECTNESS, NMS_IOU
 from reir.training.scenes.validation import ValidationSet
-from reir.types import Instances
+from reir.types import FloatArray, Instances
 
 OFFSET: Final = 5000
 """Scenes of the test split before the gallery's own; other figures of the project come from those."""
@@ -96,7 +97,14 @@ def ask_clare(network: Clare, tokenizer: WordTokenizer, gallery: ValidationSet) 
             network.encode_text(torch.from_numpy(ids[i : i + 256]), torch.from_numpy(mask[i : i + 256])).embedding
             for i in range(0, len(ids), 256)
         ]
-    queries = torch.cat(encoded).float().numpy()
+    best = np.concatenate([iou_matrix(gallery.truth[i], found[i].boxes).max(axis=1) for i in found])
+    right = best[best > 0.5]
+    detection = {"boxes_found": _percent(best > 0.5), "mean_iou": 100 * float(right.mean()) if len(right) else 0.0}
+    return place_all(torch.cat(encoded).float().numpy(), found, gallery), detection
+
+
+def place_all(queries: FloatArray, found: Mapping[int, Instances], gallery: ValidationSet) -> Answers:
+    """Answers of instances by picture, for query vectors (Q, D) of the gallery's expressions."""
     placements = []
     for query, picture, box in zip(queries, gallery.expression_picture, gallery.expression_box, strict=True):
         own = found[int(picture)]
@@ -107,10 +115,7 @@ def ask_clare(network: Clare, tokenizer: WordTokenizer, gallery: ValidationSet) 
     for picture, instances in found.items():
         counter.add(np.full(len(instances.boxes), picture), instances.vectors)
     ranks = counter.ranks()
-    best = np.concatenate([iou_matrix(gallery.truth[i], found[i].boxes).max(axis=1) for i in found])
-    right = best[best > 0.5]
-    detection = {"boxes_found": _percent(best > 0.5), "mean_iou": 100 * float(right.mean()) if len(right) else 0.0}
-    return Answers(ranks.image, ranks.official, ranks.top_iou), detection
+    return Answers(ranks.image, ranks.official, ranks.top_iou)
 
 
 def ask_two_stages(pictures: Answers, objects: Answers) -> Answers:

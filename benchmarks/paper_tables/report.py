@@ -80,7 +80,7 @@ def compute_text(rows: Rows) -> str:
     body = []
     for item in EXPERIMENTS:
         own = [row for (name, _), row in rows.items() if name == item.name]
-        if own and item.kind != "two-stage":
+        if own and item.kind in ("clare", "tower"):
             minutes = sum(float(row["seconds"]) for row in own) / 60
             body.append(
                 [

@@ -27,6 +27,7 @@ import torch
 
 from benchmarks.paper_tables.experiments import EXPERIMENTS, Experiment, experiment
 from benchmarks.paper_tables.gallery import SCENES, Answers, ask_clare, ask_two_stages, make_gallery
+from benchmarks.paper_tables.given import ask_given
 from benchmarks.paper_tables.rows import RESULTS, append_row, read_rows
 from benchmarks.paper_tables.tower import ask_tower, train_tower
 from reir.data.expressions import MAX_TOKENS
@@ -50,6 +51,8 @@ class Bench:
     results: Path
     commit: str
     log: Callable[[str], None]
+    rcnn_clip: Path | None = None
+    """A model folder of ``benchmarks.bridging``."""
 
     @property
     def runs(self) -> Path:
@@ -85,6 +88,12 @@ class Bench:
         """Whether the row of an experiment is there; what it starts from or is made of comes first."""
         if (item.name, seed) in read_rows(self.results):
             return True
+        parts = [item, *(experiment(name) for name in item.parts)]
+        if any(part.kind == "given" for part in parts) and self.rcnn_clip is None:
+            self.log(f"{item.name} is left out: it needs --rcnn-clip")
+            return True
+        if item.kind == "given" and seed != 0:
+            return True
         needed = [item.name, *([item.start] if item.start is not None else []), *item.parts]
         try:
             with ExitStack() as stack:
@@ -105,10 +114,10 @@ class Bench:
         self.log(f"== {item.name}, seed {seed}")
         if item.kind == "two-stage":
             answers, values = self._two_stages(item, seed)
-        elif item.kind == "tower":
-            answers, values = self._tower(item, seed)
+        elif item.kind == "given":
+            answers, values = self._given(item)
         else:
-            answers, values = self._clare(item, seed)
+            answers, values = self._trained(item, seed)
         folder = self.folder(item.name, seed)
         np.savez_compressed(folder / "answers.npz", **asdict(answers))
         row = {
@@ -144,6 +153,9 @@ class Bench:
         values: dict[str, Any] = json.loads(report.read_text())
         return values
 
+    def _trained(self, item: Experiment, seed: int) -> tuple[Answers, dict[str, Any]]:
+        return self._tower(item, seed) if item.kind == "tower" else self._clare(item, seed)
+
     def _clare(self, item: Experiment, seed: int) -> tuple[Answers, dict[str, Any]]:
         values = self.train(item, seed)
         model = self.folder(item.name, seed) / "model"
@@ -171,14 +183,21 @@ class Bench:
             **dict.fromkeys([name for name in answers.figures() if not name.startswith("image_recall")], ""),
         }
 
+    def _given(self, item: Experiment) -> tuple[Answers, dict[str, Any]]:
+        assert self.rcnn_clip is not None, item
+        started = time.perf_counter()
+        answers = ask_given(self.rcnn_clip, self.gallery)
+        return answers, {"pictures": 0, "seconds": 0.0, "seconds_of_evaluation": time.perf_counter() - started}
+
     def _two_stages(self, item: Experiment, seed: int) -> tuple[Answers, dict[str, Any]]:
         parts = []
         for name in item.parts:
-            path = self.folder(name, seed) / "answers.npz"
+            part = experiment(name)
+            path = self.folder(name, 0 if part.kind == "given" else seed) / "answers.npz"
             if not path.is_file():  # its row is here, its folder is not: another sitting made it
-                answers, _ = (self._tower if name == "tower" else self._clare)(experiment(name), seed)
+                made = self._given(part) if part.kind == "given" else self._trained(part, seed)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                np.savez_compressed(path, **asdict(answers))
+                np.savez_compressed(path, **asdict(made[0]))
             with np.load(path) as arrays:
                 parts.append(Answers(**arrays))
         return ask_two_stages(*parts), {"pictures": 0, "seconds": 0.0}
@@ -196,6 +215,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="EXPERIMENT", default=[item.name for item in EXPERIMENTS])
     parser.add_argument("--table", help="of these, only what has a row in this table")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--rcnn-clip", type=Path, metavar="FOLDER", help="model folder made by benchmarks.bridging")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no run after so many minutes")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -206,7 +226,7 @@ def main() -> None:
 
     scenes = arguments.scenes or arguments.work / "scenes"
     commit = environment()["commit"][:12]
-    bench = Bench(arguments.work, scenes, arguments.results, commit, log)
+    bench = Bench(arguments.work, scenes, arguments.results, commit, log, arguments.rcnn_clip)
     log(f"process {os.getpid()}, commit {commit}")
     chosen = sorted((experiment(name) for name in arguments.only), key=EXPERIMENTS.index)
     if arguments.table is not None:
