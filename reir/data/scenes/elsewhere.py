@@ -64,9 +64,9 @@ def collage(canvas: Canvas, rng: np.random.Generator, horizon: float) -> None:
         canvas.polygon([(a + 0.006, b + 0.008) for a, b in points], scaled(sheet, 0.62))
         canvas.polygon(points, sheet)
     sheet = mix(choose(rng, PAPERS, 14), (190, 186, 178), rng.uniform(0.2, 0.5))
-    x = np.linspace(0, canvas.w, 60)
+    across = np.linspace(0, canvas.w, 60)
     tear = edge + 0.012 * np.cumsum(rng.normal(0, 0.35, 60)) * np.hanning(60) + rng.normal(0, 0.003, 60)
-    torn = [(float(a), float(b)) for a, b in zip(x, tear, strict=True)]
+    torn = [(float(a), float(b)) for a, b in zip(across, tear, strict=True)]
     for drop, colour in ((-0.012, (232, 228, 220)), (0.0, sheet)):
         canvas.polygon([(0.0, canvas.h), *[(a, b + drop) for a, b in torn], (canvas.w, canvas.h)], colour)
     step, thin = rng.uniform(0.03, 0.06), scaled(sheet, rng.choice([0.9, 1.08]))

@@ -15,6 +15,7 @@ from reir.models.clare.geometry import update_logit, update_relative
 from reir.models.clare.more import MixOfRelationExperts
 from reir.models.clare.network import Clare
 from reir.models.clare.proposals import ProposalHead
+from reir.models.clare.relations import RelationLayers
 from reir.models.clare.siglip import SiglipBackbone, SiglipText, siglip_towers
 from reir.models.clare.text import TextEncoder
 from reir.models.clare.visual import VisualBranch
@@ -72,6 +73,8 @@ def build_clare(
         ),
         encoder_levels=config.encoder_levels,
         proposal_levels=config.proposal_levels,
+        relations=_relations(config),
+        state_width=config.state_width,
     )
     more = MixOfRelationExperts(
         width=config.text_width,
@@ -87,6 +90,19 @@ def build_clare(
         more=more,
         initial_scale=config.initial_scale,
         initial_bias=config.initial_bias,
+    )
+
+
+def _relations(config: ClareConfig) -> RelationLayers | None:
+    if config.relation_layers == 0:
+        return None
+    return RelationLayers(
+        layers=config.relation_layers,
+        inputs=config.width,
+        width=config.relation_width,
+        heads=config.relation_heads,
+        pair_width=config.relation_pair_width,
+        feedforward=config.relation_feedforward,
     )
 
 

@@ -49,6 +49,17 @@ class ClareConfig:
     max_tokens: int = 64
     initial_scale: float = 10.0
     initial_bias: float = -8.0
+    relation_layers: int = 0
+    """Relation layers after the decoder; the paper has none."""
+    relation_width: int = 256
+    relation_heads: int = 16
+    relation_pair_width: int = 64
+    relation_feedforward: int = 512
+
+    @property
+    def state_width(self) -> int:
+        """Channels of the states that instance features are projected from."""
+        return self.relation_width if self.relation_layers else self.width
 
 
 TINY = ClareConfig(

@@ -19,7 +19,7 @@ class VisualOutput:
     objectness: Tensor
     """(L, B, M) logits, independent of any expression."""
     hidden: Tensor
-    """(B, M, d) state of the last decoder layer."""
+    """(B, M, d) state of the last decoder layer, or of the last relation layer where there are some."""
     features: Tensor
     """(B, M, D) instance features O, L2-normalised."""
     proposal_boxes_cxcywh: Tensor

@@ -17,6 +17,7 @@ from reir.models.clare.geometry import level_centres, level_padding, picture_ext
 from reir.models.clare.outputs import Denoised, VisualOutput
 from reir.models.clare.proposals import NEVER, ProposalHead
 from reir.models.clare.pyramid import Projection, TopDown, to_plane, to_tokens
+from reir.models.clare.relations import RelationLayers
 
 
 class _Queries(NamedTuple):
@@ -30,7 +31,7 @@ class _Queries(NamedTuple):
 
 
 class VisualBranch(nn.Module):
-    """Backbone, pyramid, deformable encoder, two-stage selection, decoder, projection to the shared space.
+    """Backbone, pyramid, deformable encoder, two-stage selection, decoder, relations, projection to the shared space.
 
     ``backbone`` maps (B, 3, H, W) and padding to planes with ``channels`` at ``strides``. Level indices are those of
     the planes, finest first; ``encoder_levels`` are the coarsest ones. Finer levels that give proposals get the
@@ -50,6 +51,8 @@ class VisualBranch(nn.Module):
         decoder: Decoder,
         encoder_levels: Sequence[int],
         proposal_levels: Sequence[int],
+        relations: RelationLayers | None = None,
+        state_width: int | None = None,
     ) -> None:
         super().__init__()
         first = min(encoder_levels)
@@ -66,7 +69,9 @@ class VisualBranch(nn.Module):
         self.encoder = encoder
         self.proposals = proposals
         self.decoder = decoder
-        self.instance = FeedForward(width=width, hidden=width, outputs=embedding, gelu=True)
+        self.relations = relations
+        states = width if state_width is None else state_width
+        self.instance = FeedForward(width=states, hidden=states, outputs=embedding, gelu=True)
 
     @property
     def checkpointing(self) -> bool:
@@ -133,7 +138,10 @@ class VisualBranch(nn.Module):
         if query_mask is not None:
             objectness = objectness.masked_fill(~query_mask, NEVER)
         hidden = decoded.hidden[:, :own]
-        features = F.normalize(self.instance(hidden).float(), dim=-1)
+        if self.relations is not None:
+            covered = hidden.new_ones((len(hidden), 2)) if extent is None else extent
+            aspect = covered[:, 0] * canvas[1] / (covered[:, 1] * canvas[0])
+            hidden = self.relations(hidden, decoded.boxes_cxcywh[-1][:, :own], objectness[-1], aspect.float())
         denoised = None
         if denoising is not None:
             moved = decoded.boxes_cxcywh[:, :, own:] * scale
@@ -142,7 +150,7 @@ class VisualBranch(nn.Module):
             boxes_cxcywh=decoded.boxes_cxcywh[:, :, :own] * scale,
             objectness=objectness,
             hidden=hidden,
-            features=features,
+            features=self.instance_features(hidden),
             proposal_boxes_cxcywh=proposals.boxes_cxcywh * scale,
             proposal_objectness=proposals.objectness,
             proposal_centres=level_centres(chosen, images.device) * grown,
@@ -150,6 +158,10 @@ class VisualBranch(nn.Module):
             selected=proposals.selected,
             denoised=denoised,
         )
+
+    def instance_features(self, hidden: Tensor) -> Tensor:
+        """O (B, M, D), L2-normalised, from the states of the last layer (B, M, d)."""
+        return F.normalize(self.instance(hidden).float(), dim=-1)
 
     def _with_noised(
         self,
