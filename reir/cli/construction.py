@@ -1,14 +1,14 @@
-"""``reir data generate``, ``filter`` and ``audit``: making a data set of expressions from annotated pictures."""
+"""``reir data generate``, and with ``filter`` and ``audit`` the making of a data set from annotated pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from reir.cli import audit, filtering
 from reir.cli.arguments import Json
 from reir.cli.construction_options import (
     AnswerForm,
@@ -33,6 +33,7 @@ from reir.cli.construction_options import (
     TokenRate,
     Turns,
     Yes,
+    end_run,
     estimate_text,
     make_limits,
     make_purse,
@@ -40,7 +41,7 @@ from reir.cli.construction_options import (
 )
 from reir.errors import UsageError
 
-_GENERATE_EXAMPLES = """\b
+_EXAMPLES = """\b
 Examples:
   reir data generate instances_val2017.json --images val2017 --captions captions_val2017.json \\
     --out described.json --endpoint http://127.0.0.1:8000/v1 --model qwen2.5-vl --limit 20
@@ -50,7 +51,9 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``reir data``."""
-    app.command("generate", epilog=_GENERATE_EXAMPLES)(generate)
+    app.command("generate", epilog=_EXAMPLES)(generate)
+    app.command("filter", epilog=filtering.EXAMPLES)(filtering.filter_expressions)
+    app.command("audit", epilog=audit.EXAMPLES)(audit.audit)
 
 
 def generate(
@@ -116,7 +119,7 @@ def generate(
     Prints an estimate first. May be stopped and run again at any time: what was answered is kept and not asked again.
     Ends with 3 if some instances have no description.
     """
-    from reir.cli.console import note, print_json
+    from reir.cli.console import print_json
     from reir.construction import (
         DescribeSettings,
         EndpointSettings,
@@ -169,21 +172,4 @@ def generate(
     else:
         counts = ", ".join(f"{count:,} {quality}" for quality, count in sorted(done.qualities.items()))
         print(f"{out}: {done.pictures:,} pictures, {done.descriptions:,} descriptions; instances: {counts}")
-    end_run(done.stopped, done.failed, done.totals["cost"], note)
-
-
-def end_run(stopped: str | None, failed: Mapping[int, str], cost: float | None, note: Callable[[str], None]) -> None:
-    """Say how a run ended, and leave with the exit code for it: 130 interrupted, 3 with failures or out of budget."""
-    if cost is not None:
-        note(f"cost so far, all runs: {cost:,.4g}")
-    for item, cause in list(failed.items())[:5]:
-        note(f"instance {item} failed: {cause}")
-    if len(failed) > 5:
-        note(f"and {len(failed) - 5:,} more failed")
-    if stopped == "interrupted":
-        note("stopped; run the same command again to go on")
-        raise typer.Exit(130)
-    if stopped == "budget":
-        note("the budget is spent; run again with a larger --budget to go on")
-    if failed or stopped:
-        raise typer.Exit(3)
+    end_run(done.stopped, done.failed, done.totals["cost"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -188,3 +188,22 @@ def _lines() -> Progress:
             note(f"{phase}: {done:,}/{total:,}")
 
     return tell
+
+
+def end_run(stopped: str | None, failed: Mapping[int, str], cost: float | None) -> None:
+    """Say how a run ended, and leave with the exit code for it: 130 interrupted, 3 with failures or out of budget."""
+    from reir.cli.console import note
+
+    if cost is not None:
+        note(f"cost so far, all runs: {cost:,.4g}")
+    for item, cause in list(failed.items())[:5]:
+        note(f"instance {item} failed: {cause}")
+    if len(failed) > 5:
+        note(f"and {len(failed) - 5:,} more failed")
+    if stopped == "interrupted":
+        note("stopped; run the same command again to go on")
+        raise typer.Exit(130)
+    if stopped == "budget":
+        note("the budget is spent; run again with a larger --budget to go on")
+    if failed or stopped:
+        raise typer.Exit(3)

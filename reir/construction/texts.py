@@ -97,7 +97,7 @@ def strange_nouns(text: str, known: Iterable[str], *, wordnet: WordNet | None = 
         noun = singular(re.findall(r"[^\W\d_]+", phrase)[-1]) if re.search(r"[^\W\d_]", phrase) else None
         if noun is None or noun in words or noun in _PLACES:
             continue
-        if wordnet is not None and any(wordnet.word_similarity(noun, word) >= 1.0 for word in words):
+        if wordnet is not None and wordnet.synonyms(noun) & words:
             continue
         strange.append(noun)
     return strange
