@@ -110,6 +110,24 @@ def evaluate(
         list[float] | None,
         typer.Option("--iou", metavar="T...", show_default=False, help="Overlaps to exceed; 0.5 0.7 0.9 by default."),
     ] = None,
+    save_outcomes: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-outcomes",
+            metavar="FILE",
+            show_default=False,
+            help="Write every query's ranks to a Parquet file.",
+        ),
+    ] = None,
+    compare_with: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare",
+            metavar="FILE",
+            show_default=False,
+            help="Tell the difference to the system whose outcomes were saved there, on the same expressions.",
+        ),
+    ] = None,
     rerank: Rerank = None,
     stage_top: StageTop = STAGE_TOP,
     stage_seconds: StageSeconds = STAGE_SECONDS,
@@ -127,7 +145,7 @@ def evaluate(
     from reir.cli.console import phase_bar, print_json, warn
     from reir.data.coco import load_dataset
     from reir.errors import UsageError
-    from reir.evaluation import evaluate_system, format_report, format_table
+    from reir.evaluation import SavedOutcomes, compare, evaluate_system, format_comparison, format_report, format_table
     from reir.metrics import IOUS, KS
     from reir.models import load_model
     from reir.rerank import StagePlan
@@ -140,6 +158,9 @@ def evaluate(
     if retriever is not None and task is not Task.reir:
         raise UsageError(f"--task {task} has one stage: leave --retriever out, and name what is measured with --model")
     files = dataset_files(datasets)
+    if len(files) > 1 and (save_outcomes is not None or compare_with is not None):
+        raise UsageError("--save-outcomes and --compare are of one data set: measure it alone")
+    other = None if compare_with is None else SavedOutcomes.load(compare_with)
     sets = [load_dataset(file, images=images) for file in files]
     index = None if db is None else Index.open(db, database_url=database_url)
     bench = _Bench(
@@ -166,16 +187,23 @@ def evaluate(
                 )
             )
     warn(dict.fromkeys(warning for evaluation in found for warning in evaluation.warnings))
+    if save_outcomes is not None:
+        found[0].outcomes.save(save_outcomes)
+    comparison = None if other is None else compare(found[0].outcomes, other, ks=found[0].ks)
     several = len(files) > 1 or files != datasets
     if json_output:
         records = [evaluation.to_json() for evaluation in found]
+        if comparison is not None:
+            records[0]["comparison"] = comparison.to_json()
         print_json({"task": task.value, "datasets": records} if several else records[0])
     else:
         print(format_table(found) if several else format_report(found[0]))
+        if comparison is not None:
+            print(f"\n{format_comparison(comparison)}")
 
 
 def dataset_files(given: Sequence[str]) -> list[str]:
-    """The data sets that are meant: names and files as they are, and for a folder every JSON file in it.
+    """The data sets that are meant: names and files as they are, and for a folder its JSON files but training splits.
 
     Raises:
         DatasetError: a folder has none.
@@ -184,7 +212,9 @@ def dataset_files(given: Sequence[str]) -> list[str]:
 
     files: list[str] = []
     for name in given:
-        inside = sorted(str(path) for path in Path(name).glob("*.json")) if Path(name).is_dir() else [name]
+        inside = [name]
+        if Path(name).is_dir():
+            inside = sorted(str(path) for path in Path(name).glob("*.json") if not path.stem.endswith("train"))
         if not inside:
             raise DatasetError(f"the folder {name} has no JSON files of expressions. Make them with: reir data convert")
         files += inside

@@ -19,6 +19,10 @@ where ``tower = load_model("picture-clip:TOWER")``, TOWER as ``ViT-B-16-SigLIP__
 ``tower_snapshot`` is of an index that it made. ``evaluation.overall.shares`` and ``.intervals`` hold the figures,
 ``evaluation.cost`` the forward passes, and ``evaluation.to_json()`` everything.
 
+``evaluation.outcomes`` are every query's ranks, and two systems on the same queries are compared by them, paired::
+
+    compare(first.outcomes, second.outcomes, ks=(1, 5, 10))     # differences of shares, with intervals
+
 ``progress`` is called as ``progress(phase, done, total)`` with phases "encoding", "placing" (queries) and "scanning"
 (instances). Errors are :class:`~reir.errors.ReirError`: a wrong option (UsageError), another model than the index's
 (ModelMismatchError), pictures of the data set that the index lacks (PicturesMissingError). The gallery is the whole
@@ -32,8 +36,9 @@ from reir.evaluation.evaluate import evaluate, evaluate_system
 from reir.evaluation.left_out import Trials, leave_out
 from reir.evaluation.one_stage import OneStage
 from reir.evaluation.progress import Progress
-from reir.evaluation.report import format_report
+from reir.evaluation.report import format_comparison, format_report
 from reir.evaluation.result import Evaluation, Figures
+from reir.evaluation.saved_outcomes import Comparison, SavedOutcomes, compare
 from reir.evaluation.system import TASKS, Answers, Cost, Retriever, System, SystemFacts, Task
 from reir.evaluation.table import format_table
 from reir.evaluation.two_stage import TwoStage
@@ -42,12 +47,14 @@ __all__ = [
     "TASKS",
     "Answers",
     "CalibrationReport",
+    "Comparison",
     "Cost",
     "Evaluation",
     "Figures",
     "OneStage",
     "Progress",
     "Retriever",
+    "SavedOutcomes",
     "SizeFigures",
     "System",
     "SystemFacts",
@@ -55,8 +62,10 @@ __all__ = [
     "Trials",
     "TwoStage",
     "calibrate",
+    "compare",
     "evaluate",
     "evaluate_system",
+    "format_comparison",
     "format_report",
     "format_table",
     "leave_out",

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from reir.data.dataset import SIZE_CLASSES, Dataset, Query, SizeClass
 from reir.errors import DatasetError, UsageError
+from reir.evaluation.figures import task_outcomes
 from reir.evaluation.one_stage import OneStage
 from reir.evaluation.progress import Progress, silent
 from reir.evaluation.result import Evaluation, Figures, SizeRule
+from reir.evaluation.saved_outcomes import SavedOutcomes
 from reir.evaluation.system import TASKS, System, Task
-from reir.metrics import IOUS, KS, PROTOCOLS, Ranks, inside_outcomes, intervals, outcomes, picture_outcomes, shares
+from reir.metrics import IOUS, KS, PROTOCOLS, intervals, shares
 from reir.metrics import Protocol as MetricProtocol
 from reir.metrics.figures import Outcomes
 from reir.protocols import Model
@@ -115,7 +117,7 @@ def evaluate_system(
         dataset, queries, task=task, ious=ious, depth=max(ks), tell=progress if progress is not None else silent
     )
 
-    right = _outcomes(answers.ranks, task, protocols, ks, ious)
+    right = task_outcomes(answers.ranks, task, protocols, ks, ious)
     unique = np.arange(len(queries)) < len(dataset.queries)
     sizes, size_rule = _sizes(dataset.queries)
     kinds = [query.kind for query in dataset.queries]
@@ -140,6 +142,8 @@ def evaluate_system(
         task=task,
         retriever=facts.retriever,
         cost=answers.cost,
+        system=facts.title,
+        outcomes=SavedOutcomes.of(dataset, task, facts.title, answers.ranks),
     )
 
 
@@ -156,16 +160,6 @@ def _checked(ks: Sequence[int], ious: Sequence[float]) -> tuple[tuple[int, ...],
     if not ious or not all(0 <= iou < 1 for iou in ious):
         raise UsageError(f"iou must be from 0 to below 1, got {list(ious)}")
     return tuple(sorted(set(ks))), tuple(sorted(set(ious)))
-
-
-def _outcomes(
-    ranks: Ranks, task: Task, protocols: Sequence[MetricProtocol], ks: Sequence[int], ious: Sequence[float]
-) -> Outcomes:
-    if task == "rec":
-        return inside_outcomes(ranks.top_iou, ious=ious)
-    if task == "tir":
-        return picture_outcomes(ranks, ks=ks)
-    return outcomes(ranks, ks=ks, protocols=protocols)
 
 
 def _left_out(dataset: Dataset, task: Task) -> list[str]:

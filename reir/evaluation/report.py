@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reir.evaluation.result import Evaluation, Figures
+from reir.evaluation.saved_outcomes import Comparison
 from reir.evaluation.system import Cost
 
 _FIRST_COLUMN = 14
@@ -25,7 +26,7 @@ def format_report(evaluation: Evaluation) -> str:
         [
             f"{evaluation.dataset}: {overall.queries:,} expressions, {evaluation.images:,} pictures, "
             f"{evaluation.instances:,} instances",
-            f"{system_line(evaluation)}, 95% bootstrap intervals over expressions",
+            f"{evaluation.system}, 95% bootstrap intervals over expressions",
         ],
         *(_recall(overall, protocol, evaluation.ks) for protocol in _TITLES if protocol in overall.shares),
         _pictures(overall, evaluation.ks),
@@ -61,13 +62,34 @@ def _inside(figures: Figures) -> list[str]:
     return [f"{title} inside the right picture  {percent_cell(figures, (name,))}" for name, title in named]
 
 
-def system_line(evaluation: Evaluation) -> str:
-    """Whose figures they are, in words."""
-    parts = [f"model {evaluation.model} ({evaluation.fingerprint[:12]})", *evaluation.stages]
-    if evaluation.retriever is not None:
-        first = evaluation.retriever
-        parts = [f"pictures by {first.name} ({first.fingerprint[:12]})", f"boxes by {parts[0]}", *parts[1:]]
-    return ", then ".join(parts)
+def format_comparison(comparison: Comparison) -> str:
+    """A line a figure: the difference in points with its interval, and whether it is told apart from none."""
+    rows = [
+        [
+            " ".join(path).replace("_", " "),
+            f"{100 * difference:+.1f}",
+            f"[{100 * low:+.1f}, {100 * high:+.1f}]",
+            "better" if low > 0 else "worse" if high < 0 else "not resolved",
+        ]
+        for path, difference in _leaves(comparison.differences)
+        for low, high in (_at(comparison.intervals, path),)
+    ]
+    return "\n".join(
+        [
+            f"{comparison.system}",
+            f"against {comparison.other}, {comparison.queries:,} expressions; points with 95% paired intervals",
+            *text_table(["", "points", "interval", ""], rows),
+        ]
+    )
+
+
+def _leaves(tree: Mapping[str, Any], before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in tree.items():
+        path = (*before, name)
+        if isinstance(value, Mapping):
+            yield from _leaves(value, path)
+        else:
+            yield path, value
 
 
 def _cost(cost: Cost) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reir.evaluation.saved_outcomes import SavedOutcomes
 from reir.evaluation.system import Cost, Retriever, Task
 
 SizeRule = Literal["dataset", "coco"]
@@ -34,10 +35,11 @@ class Evaluation:
     """Figures of one system over one gallery: all queries, by kind, by size, and the ambiguous expressions apart.
 
     ``size_rule`` says whose size classes ``by_size`` uses: the data set's own, or COCO's areas (below 32 x 32 pixels
-    small, below 96 x 96 medium). ``retriever`` is what chose the pictures, None where the ``model`` itself did;
-    ``cost`` what was computed, in forward passes. ``timings_ms`` has the model's start, encoding (a query, in batches),
-    placing each query in its own picture, the scan of the gallery, each of the ``stages`` a query, and the same of the
-    retriever.
+    small, below 96 x 96 medium). ``system`` names in words whose figures they are, and ``outcomes`` holds every query's
+    ranks, from which another system can be compared (`compare`). ``retriever`` is what chose the pictures, None where
+    the ``model`` itself did; ``cost`` what was computed, in forward passes. ``timings_ms`` has the model's start,
+    encoding (a query, in batches), placing each query in its own picture, the scan of the gallery, each of the
+    ``stages`` a query, and the same of the retriever.
     """
 
     dataset: str
@@ -53,6 +55,8 @@ class Evaluation:
     by_size: Mapping[str, Figures]
     size_rule: SizeRule
     ambiguous: Figures | None
+    system: str
+    outcomes: SavedOutcomes
     timings_ms: Mapping[str, float]
     warnings: Sequence[str] = ()
     stages: Sequence[str] = ()

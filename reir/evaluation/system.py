@@ -71,6 +71,15 @@ class SystemFacts:
     stages: Sequence[str] = ()
     retriever: Retriever | None = None
 
+    @property
+    def title(self) -> str:
+        """Whose figures they are, in words."""
+        parts = [f"model {self.model} ({self.fingerprint[:12]})", *self.stages]
+        if self.retriever is not None:
+            first = self.retriever
+            parts = [f"pictures by {first.name} ({first.fingerprint[:12]})", f"boxes by {parts[0]}", *parts[1:]]
+        return ", then ".join(parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:

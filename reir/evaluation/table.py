@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reir.evaluation.report import percent_cell, system_line, text_table
+from reir.evaluation.report import percent_cell, text_table
 from reir.evaluation.result import Evaluation
 
 
@@ -28,7 +28,7 @@ def format_table(evaluations: Sequence[Evaluation]) -> str:
         ]
         for evaluation in evaluations
     ]
-    systems = dict.fromkeys(map(system_line, evaluations))
+    systems = dict.fromkeys(evaluation.system for evaluation in evaluations)
     passes = sum(evaluation.cost.total for evaluation in evaluations)
     return "\n".join(
         [

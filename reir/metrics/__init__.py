@@ -17,6 +17,7 @@ from reir.metrics.figures import (
     inside_outcomes,
     intervals,
     outcomes,
+    paired_differences,
     picture_outcomes,
     shares,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "intervals",
     "no_match_figures",
     "outcomes",
+    "paired_differences",
     "picture_outcomes",
     "place",
     "reliability",
