@@ -12,6 +12,7 @@ from reir.cli.arguments import Device, DeviceName
 _EXAMPLES = """\b
 Examples:
   reir train clare-tiny --smoke
+  reir train clare-vit-b-stage1 --smoke
   reir train my-run.toml --out runs/mine --resume
   reir train rpn-clip-refcoco --set data.dataset=refcoco/train.json --set data.images=coco/train2014"""
 
@@ -42,10 +43,20 @@ def train(
     ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="The same run, everything small: a minute.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    from_step: Annotated[
+        int | None,
+        typer.Option(
+            "--from-step",
+            metavar="N",
+            min=1,
+            show_default=False,
+            help="Go on from the checkpoint of step N, an older one that is kept.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that make batches.")] = 1,
     device: Device = DeviceName.auto,
 ) -> None:
-    """Train a model: CLARE on emoji scenes, or a detector with a tower on referring expressions.
+    """Train a model: CLARE on emoji scenes or photographs, or a detector with a tower on referring expressions.
 
     The model folder that it prints can be used with --model: clare:FOLDER, rcnn-clip:FOLDER or rpn-clip:FOLDER.
     """
@@ -61,11 +72,26 @@ def train(
         from platformdirs import user_cache_path
 
         from reir.training.run import train as train_clare
+        from reir.training.smoke import make_start
 
         scenes = cache or user_cache_path("reir") / "scenes"
-        report = train_clare(config, out=folder, cache=scenes, resume=resume, workers=workers, device=device, log=note)
+        if smoke:
+            make_start(config, cache=scenes, workers=workers, device=device, log=note)
+        report = train_clare(
+            config,
+            out=folder,
+            cache=scenes,
+            resume=resume,
+            from_step=from_step,
+            workers=workers,
+            device=device,
+            log=note,
+        )
     else:
+        from reir.errors import UsageError
         from reir.training.referring.run import train as train_referring
 
+        if from_step is not None:
+            raise UsageError(f"--from-step is for runs of CLARE; {config.name} keeps its last checkpoint: --resume")
         report = train_referring(config, out=folder, resume=resume, device=device, log=note)
     print(report.folder)

@@ -2,7 +2,8 @@
 
 from reir.losses.balance import gate_balance_loss
 from reir.losses.box import box_losses, generalized_iou_matrix, iou_matrix, paired_iou
-from reir.losses.clia import chunked_clia_loss, clia_loss, clia_sum, ring_clia_loss, ring_clia_sum
+from reir.losses.clia import abroad_clia_sum, chunked_clia_loss, clia_loss, clia_sum, ring_clia_loss
+from reir.losses.denoising import denoising_loss
 from reir.losses.focal import focal_sum, sigmoid_focal_loss
 from reir.losses.matcher import hungarian_match
 from reir.losses.objectness import objectness_loss
@@ -10,11 +11,13 @@ from reir.losses.proposals import centre_heat, proposal_losses
 from reir.losses.ring import ring_blocks
 
 __all__ = [
+    "abroad_clia_sum",
     "box_losses",
     "centre_heat",
     "chunked_clia_loss",
     "clia_loss",
     "clia_sum",
+    "denoising_loss",
     "focal_sum",
     "gate_balance_loss",
     "generalized_iou_matrix",
@@ -25,6 +28,5 @@ __all__ = [
     "proposal_losses",
     "ring_blocks",
     "ring_clia_loss",
-    "ring_clia_sum",
     "sigmoid_focal_loss",
 ]

@@ -52,33 +52,6 @@ def chunked_clia_loss(
     return _sum_in_chunks(text, features, scale, bias, labels, chunk, clia_sum) / _divisor(labels, normalise)
 
 
-def ring_clia_sum(
-    text: Tensor,
-    features: Tensor,
-    scale: Tensor,
-    bias: Tensor,
-    labels: Tensor,
-    *,
-    abroad: Tensor,
-    offered: Tensor,
-    chunk: int = 4096,
-    pair_sum: PairSum = clia_sum,
-) -> Tensor:
-    """What this process adds to the sum of ``clia_loss`` over the texts and objects of all processes.
-
-    ``text`` (Q, D), ``features`` (N, D) and ``labels`` (Q, N) are this process's own. ``abroad`` (Q,) is the label of
-    each text for every object of another process: -1 false or 0 undefined. ``offered`` (N,) bool: the object is
-    compared with others' texts. The sum of what all processes return is the sum over the whole matrix, and once their
-    gradients are added up, those of texts, objects, t and b are exact: others' features come round in a ring
-    (``ring_blocks``), and there are at most Q x ``chunk`` logits at once on a process.
-    """
-    total = _sum_in_chunks(text, features, scale, bias, labels, chunk, pair_sum)
-    for block in ring_blocks(features[offered]):
-        apart = abroad[:, None].expand(-1, len(block))
-        total = total + _sum_in_chunks(text, block, scale, bias, apart, chunk, pair_sum)
-    return total
-
-
 def ring_clia_loss(
     text: Tensor,
     features: Tensor,
@@ -90,11 +63,40 @@ def ring_clia_loss(
     offered: Tensor,
     chunk: int = 4096,
 ) -> Tensor:
-    """``ring_clia_sum`` over the positives of all processes: the sum of what all return is their ``clia_loss``."""
+    """What this process adds to ``clia_loss`` over the texts and objects of all processes.
+
+    ``text`` (Q, D), ``features`` (N, D) and ``labels`` (Q, N) are this process's own. ``abroad`` (Q,) is the label of
+    each text for every object of another process: -1 false or 0 undefined. ``offered`` (N,) bool: the object is
+    compared with others' texts. What all processes return adds up to the loss of the whole matrix, and once their
+    gradients are added up, those of texts, objects, t and b are exact.
+    """
     positives = (labels > 0).sum()
     dist.all_reduce(positives)
-    total = ring_clia_sum(text, features, scale, bias, labels, abroad=abroad, offered=offered, chunk=chunk)
+    total = _sum_in_chunks(text, features, scale, bias, labels, chunk, clia_sum)
+    total = total + abroad_clia_sum(text, features[offered], scale, bias, abroad, chunk=chunk)
     return total / positives.clamp(min=1)
+
+
+def abroad_clia_sum(
+    text: Tensor,
+    features: Tensor,
+    scale: Tensor,
+    bias: Tensor,
+    abroad: Tensor,
+    *,
+    chunk: int = 4096,
+    pair_sum: PairSum = clia_sum,
+) -> Tensor:
+    """The sum over pairs of this process's ``text`` (Q, D) with other processes' ``features`` (N, D).
+
+    ``abroad`` (Q,) is the label of each text in all its pairs. Others' features come round in a ring
+    (``ring_blocks``), and there are at most Q x ``chunk`` logits at once on a process.
+    """
+    total = text.new_zeros(())
+    for block in ring_blocks(features):
+        labels = abroad[:, None].expand(-1, len(block))
+        total = total + _sum_in_chunks(text, block, scale, bias, labels, chunk, pair_sum)
+    return total
 
 
 def _sum_in_chunks(

@@ -31,13 +31,19 @@ def centre_heat(centres: Tensor, targets_cxcywh: Tensor) -> tuple[Tensor, Tensor
 
 
 def proposal_losses(
-    boxes_cxcywh: Tensor, objectness: Tensor, valid: Tensor, centres: Tensor, targets: Sequence[Tensor]
+    boxes_cxcywh: Tensor,
+    objectness: Tensor,
+    valid: Tensor,
+    centres: Tensor,
+    targets: Sequence[Tensor],
+    complete: Tensor | None = None,
 ) -> Tensor:
     """Heat-map loss and box loss (L1 and GIoU at DETR's weights 5 and 2) of the dense first stage, summed.
 
     ``boxes_cxcywh`` (B, S, 4), ``objectness`` (B, S) logits, ``valid`` (B, S), ``centres`` (S, 2), ``targets`` one
     (G_b, 4) a picture. The heat map takes CenterNet's penalty-reduced focal loss: beta 4, alpha 2. Boxes are
-    regressed where the heat exceeds 0.6.
+    regressed where the heat exceeds 0.6. In a picture that is not ``complete`` (B,) bool, only the centres of its
+    objects count: what lies elsewhere may be an object without a box.
     """
     pairs = [centre_heat(centres, target) for target in targets]
     heat = torch.stack([best for best, _ in pairs])
@@ -47,7 +53,8 @@ def proposal_losses(
     p = objectness.sigmoid()
     loss = torch.where(peak, -log_p * (1 - p) ** 2, -log_not * p**2 * (1 - heat) ** 4)
     objects = peak.sum().clamp(min=1)
-    heat_loss = (loss * valid).sum() / objects
+    counted = valid if complete is None else valid & (complete[:, None] | peak)
+    heat_loss = (loss * counted).sum() / objects
     near = (heat > 0.6) & valid
     truth = torch.cat([target[owner[mask]] for target, (_, owner), mask in zip(targets, pairs, near, strict=True)])
     l1, giou = box_losses(boxes_cxcywh[near], truth)

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+OPEN, PICTURE, GALLERY = 0, 1, 2
+"""What a text is known to fit beside its true objects: perhaps what has no box, nothing in its picture, nothing in
+any picture of the data."""
+
 
 @dataclass
 class Batch:
@@ -29,6 +33,8 @@ class Batch:
     """(B, H, W) bool, True right of and below the picture; None where the canvas is all picture."""
     complete: Tensor | None = None
     """(B,) bool: every object of the picture has its box, so that a prediction elsewhere is background; None: all."""
+    text_reach: Tensor | None = None
+    """(Q,) int64: ``OPEN``, ``PICTURE`` or ``GALLERY``; None: ``OPEN`` for all."""
     scene: SceneTruth | None = None
     """What only emoji scenes tell."""
 

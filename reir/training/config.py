@@ -8,9 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from reir.errors import UsageError
+from reir.training.photos.config import PhotoConfig
 from reir.training.referring.config import ReferringConfig
 from reir.training.section import Section
 
@@ -46,16 +47,31 @@ class StageConfig(Section):
 
 
 class OptimConfig(Section):
-    """AdamW with linear warm-up and cosine decay."""
+    """AdamW with linear warm-up, then cosine or step decay."""
 
     steps: int = Field(gt=0)
+    accumulate: int = Field(default=1, gt=0, description="batches of a step, one after the other")
     learning_rate: float = Field(default=1e-3, gt=0)
-    final_share: float = Field(default=0.02, ge=0, description="learning rate at the end, as a share of the peak")
+    tower_factor: float = Field(
+        default=1.0, gt=0, description="learning rate of SigLIP's towers, as a share of the others'"
+    )
+    schedule: Literal["cosine", "step"] = "cosine"
+    drops: tuple[int, ...] = Field(default=(), description="steps at which the learning rate falls to a tenth")
+    final_share: float = Field(default=0.02, ge=0, description="cosine's learning rate at the end, as a share")
     warmup: int = Field(default=60, ge=0)
     weight_decay: float = Field(default=0.02, ge=0)
     betas: tuple[float, float] = (0.9, 0.98)
     clip: float = Field(default=2.0, gt=0)
     bf16: bool = True
+    skip_limit: int = Field(
+        default=20, gt=0, description="steps in a row with gradients that are not finite, after which the run ends"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> OptimConfig:
+        if (self.schedule == "step") != bool(self.drops):
+            raise ValueError("drops belong to the schedule 'step', which needs them")
+        return self
 
 
 class LossConfig(Section):
@@ -69,6 +85,7 @@ class LossConfig(Section):
     proposals: float = 1.0
     clia: float = 1.0
     focal: float = 1.0
+    denoising: float = 1.0
     noun: float = 1.0
     colour: float = 0.5
     size: float = 0.25
@@ -92,36 +109,110 @@ class NetworkConfig(Section):
 
     routed_experts: int | None = Field(default=None, ge=0)
     active_experts: int | None = Field(default=None, ge=0)
+    checkpointing: bool = Field(
+        default=False, description="activations are made again in the backward pass: less memory, a third more work"
+    )
+    denoising: int = Field(default=0, ge=0, description="denoising queries a picture (DN-DETR), about so many")
+
+
+class PretrainedConfig(Section):
+    """Published weights that a run on photographs begins with; ``start`` is for those of a run here."""
+
+    siglip: str | None = Field(default=None, description="ARCH__PRETRAINED of open_clip, a folder, or a hub repository")
+    detector: str | None = Field(
+        default=None, description="a folder or hub repository of a Deformable DETR with two stages and box refinement"
+    )
+    tokenizer: str | None = Field(default=None, description="a folder or hub repository; by default the tower's own")
+
+
+class ValidationConfig(Section):
+    """What a run on photographs is measured on while it trains; never a test split."""
+
+    file: str = Field(description="a file of expressions, from the working folder, or a registered name")
+    images: Path | None = Field(default=None, description="folder of the pictures; by default images beside the file")
+    pictures: int | None = Field(default=None, gt=0, description="only the first ones")
+
+
+class AverageConfig(Section):
+    """An exponential moving average of the weights, validated and kept beside them."""
+
+    decay: float | None = Field(default=None, gt=0, lt=1, description="share kept at every step; none: no average")
+    ships: bool = Field(default=True, description="the model folder holds the average, not the last weights")
+
+
+SCENE_SIZES = ("nano", "tiny")
+SMOKE_SIZE = "vit-smoke"
 
 
 class TrainConfig(Section):
-    """A whole run."""
+    """A whole run, on emoji scenes (``data``) or on photographs (``photos``)."""
 
     name: str
-    model: Literal["nano", "tiny"] = Field(description="a size of reir.models.clare that scenes can train")
+    model: Literal["nano", "tiny", "vit-smoke", "vit-b", "vit-l"] = Field(
+        description="a size of CLARE: nano and tiny for scenes, the others for photographs"
+    )
     network: NetworkConfig = NetworkConfig()
     start: Path | None = Field(default=None, description="folder of a finished run whose weights this one starts from")
+    pretrained: PretrainedConfig = PretrainedConfig()
     seed: int = 0
-    data: DataConfig
+    data: DataConfig | None = None
     batch: BatchConfig = BatchConfig()
     stages: tuple[StageConfig, ...] = (StageConfig(until=1.0),)
+    photos: PhotoConfig | None = None
+    validation: ValidationConfig | None = None
     optim: OptimConfig
+    average: AverageConfig = AverageConfig()
     loss: LossConfig = LossConfig()
     clia: CliaConfig = CliaConfig()
+    log_every: int = Field(default=50, gt=0)
     checkpoint_every: int = Field(default=500, gt=0)
+    keep_checkpoints: int = Field(default=2, gt=0, description="the newest ones; the others are removed")
     validate_every: int = Field(default=2000, gt=0)
+    tensorboard: bool = Field(default=False, description="scalars for TensorBoard too, in the run's folder")
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        if (self.data is None) == (self.photos is None):
+            raise ValueError("a run is on emoji scenes (data) or on photographs (photos): name one of the two")
+        if (self.model in SCENE_SIZES) != (self.data is not None):
+            kind = "emoji scenes (data)" if self.model in SCENE_SIZES else "photographs (photos)"
+            raise ValueError(f"model {self.model!r} is trained on {kind}")
+        if self.photos is None:
+            foreign = {"validation": self.validation is not None, "pretrained": self.pretrained != PretrainedConfig()}
+        else:
+            foreign = {"batch": self.batch != BatchConfig(), "stages": len(self.stages) > 1}
+        if any(foreign.values()):
+            other = "photographs (photos)" if self.photos is None else "emoji scenes (data)"
+            raise ValueError(f"{', '.join(key for key in foreign if foreign[key])}: only for runs on {other}")
+        if self.start is not None and (self.pretrained.siglip or self.pretrained.detector):
+            raise ValueError("start and pretrained both name the first weights: leave one of them out")
+        return self
 
     def smoke(self) -> TrainConfig:
-        """The same run with everything small: it ends in seconds and touches every line."""
-        return self.model_copy(
-            update={
-                "data": self.data.model_copy(update={"scenes": 96, "validation_scenes": 24}),
-                "batch": self.batch.model_copy(update={"pictures": 4}),
-                "optim": self.optim.model_copy(update={"steps": 6, "warmup": 2}),
-                "checkpoint_every": 3,
-                "validate_every": 6,
-            }
-        )
+        """The same run with everything small: it ends in seconds and touches every line.
+
+        On photographs it takes scenes of the package as a data set, a small network of the same parts, and the smoke
+        run of its start; it needs no file and no weights.
+        """
+        drops = tuple(range(4, 4 + len(self.optim.drops)))
+        warmup = min(self.optim.warmup, 2)
+        changes: dict[str, Any] = {
+            "optim": self.optim.model_copy(update={"steps": 6, "warmup": warmup, "drops": drops}),
+            "log_every": 3,
+            "checkpoint_every": 3,
+            "validate_every": 6,
+        }
+        if self.data is not None:
+            changes["data"] = self.data.model_copy(update={"scenes": 96, "validation_scenes": 24})
+            changes["batch"] = self.batch.model_copy(update={"pictures": 4})
+        if self.photos is not None:
+            changes["model"] = SMOKE_SIZE
+            changes["photos"] = self.photos.smoke()
+            changes["validation"] = ValidationConfig(file="demo", pictures=12)
+            changes["pretrained"] = PretrainedConfig()
+            if self.start is not None:
+                changes["start"] = self.start.with_name(f"{self.start.name}-smoke")
+        return self.model_copy(update=changes)
 
 
 def preset_names() -> list[str]:

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from reir.losses import (
+    abroad_clia_sum,
     box_losses,
-    clia_loss,
+    clia_sum,
+    denoising_loss,
+    focal_sum,
     gate_balance_loss,
     hungarian_match,
     iou_matrix,
@@ -21,7 +24,9 @@ from reir.losses import (
     proposal_losses,
     sigmoid_focal_loss,
 )
+from reir.training.batch import GALLERY, OPEN, PICTURE
 from reir.training.scenes.auxiliary import object_losses, parse_loss
+from reir.training.shares import WHOLE, Shares
 
 if TYPE_CHECKING:
     from reir.models.clare.network import Clare
@@ -41,11 +46,18 @@ def total_loss(
     batch: Batch,
     weights: LossConfig,
     clia: CliaConfig,
+    *,
+    shares: Shares = WHOLE,
+    processes: int = 1,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The weighted sum, and its unweighted parts by name (for the log)."""
+    """The weighted sum of a batch's share of a step, and its unweighted parts by name (for the log).
+
+    With several ``processes``, CLIA over the whole batch compares with the objects of all of them; each must call this.
+    """
     device = visual.hidden.device
     pictures = visual.hidden.shape[0]
     boxes = batch.boxes_cxcywh.to(device)
+    complete = None if batch.complete is None else batch.complete.to(device)
     counts = torch.bincount(batch.object_picture, minlength=pictures).tolist()
     per_picture = list(boxes.split(counts))
     parts: dict[str, Tensor] = {
@@ -64,18 +76,26 @@ def total_loss(
         iou = paired_iou(flat[matched].detach(), boxes[objects])
         target = torch.zeros_like(objectness).flatten()
         target[matched] = 0.5 + 0.5 * iou
-        parts["objectness"] = parts["objectness"] + objectness_loss(objectness.flatten(), target) / layers
+        counted = None
+        if complete is not None:  # what matches nothing is background only where every object has its box
+            counted = complete[:, None].expand_as(objectness).flatten() | (target > 0)
+        parts["objectness"] = parts["objectness"] + objectness_loss(objectness.flatten(), target, counted) / layers
     parts["proposals"] = proposal_losses(
         visual.proposal_boxes_cxcywh.float(),
         visual.proposal_objectness.float(),
         visual.proposal_valid,
         visual.proposal_centres,
         per_picture,
+        complete,
     )
-    parts |= retrieval_losses(network, visual, text, batch, matched, objects, per_picture, clia)
+    parts |= retrieval_losses(network, visual, text, batch, matched, objects, per_picture, clia, processes=processes)
+    if visual.denoised is not None:
+        denoised = visual.denoised
+        parts["denoising"] = denoising_loss(denoised.boxes_cxcywh, denoised.targets_cxcywh, denoised.valid)
     if batch.scene is not None:
         parts |= scene_losses(heads, visual, text, batch.scene, matched, objects)
     parts["balance"] = gate_balance_loss(text.gates.float())
+    parts = {name: value * shares.of(name) for name, value in parts.items()}
     loss = sum((getattr(weights, name) * value for name, value in parts.items()), boxes.new_zeros(()))
     return loss, parts
 
@@ -104,31 +124,66 @@ def retrieval_losses(
     objects: Tensor,
     per_picture: list[Tensor],
     clia: CliaConfig,
+    *,
+    processes: int = 1,
 ) -> dict[str, Tensor]:
-    """CLIA over every text and prediction within its scope, focal loss over those of one picture.
-
-    A matched prediction takes its object's labels. One that matches nothing is background, false of every text,
-    unless it overlaps an object (``DUPLICATE_IOU``): then it is left out.
-    """
-    device = visual.hidden.device
+    """CLIA over every text and prediction within its scope, focal loss over those of one picture."""
     pictures, queries = visual.hidden.shape[:2]
     features = visual.features.float().flatten(0, 1)
-    logits = network.similarity(text.embedding.float(), features)
-    labels = torch.full((len(logits), pictures * queries), -1, dtype=torch.int8, device=device)
-    final = visual.boxes_cxcywh[-1].detach().float()
-    for b, boxes in enumerate(per_picture):
-        if len(boxes):
-            near = iou_matrix(final[b], boxes).amax(dim=1) > DUPLICATE_IOU
-            labels[:, b * queries : (b + 1) * queries][:, near] = 0
-    labels[:, matched] = batch.labels.to(device)[:, objects]
-    text_picture = batch.text_picture.to(device)
-    own = text_picture[:, None] * queries + torch.arange(queries, device=device)
+    embedding = text.embedding.float()
+    labels = prediction_labels(visual, batch, matched, objects, per_picture)
+    text_picture = batch.text_picture.to(labels.device)
+    own = text_picture[:, None] * queries + torch.arange(queries, device=labels.device)
+    logits = network.similarity(embedding, features)
     focal = sigmoid_focal_loss(logits.gather(1, own), labels.gather(1, own))
     if clia.scope == "none":
         return {"clia": focal.new_zeros(()), "focal": focal}
     if clia.scope != "batch":
         group = 1 if clia.scope == "picture" else clia.minibatch
-        beyond = (torch.arange(pictures, device=device) // group)[None] != (text_picture // group)[:, None]
+        beyond = (torch.arange(pictures, device=labels.device) // group)[None] != (text_picture // group)[:, None]
         labels = labels.masked_fill(beyond.repeat_interleave(queries, dim=1), 0)
-    across = clia_loss if clia.loss == "siglip" else sigmoid_focal_loss
-    return {"clia": across(logits, labels), "focal": focal}
+    pair_sum = clia_sum if clia.loss == "siglip" else focal_sum
+    total = pair_sum(logits, labels)
+    if clia.scope == "batch" and processes > 1:
+        abroad = -(_reach(batch) == GALLERY).to(labels)
+        offered = features[_is_there(visual).flatten()]
+        scale, bias = network.logit_scale, network.logit_bias
+        total = total + abroad_clia_sum(embedding, offered, scale, bias, abroad, pair_sum=pair_sum)
+    return {"clia": total / (labels > 0).sum().clamp(min=1), "focal": focal}
+
+
+def prediction_labels(
+    visual: VisualOutput, batch: Batch, matched: Tensor, objects: Tensor, per_picture: list[Tensor]
+) -> Tensor:
+    """Which text is true of which prediction, (Q, B M) int8, from which text is true of which object.
+
+    A matched prediction takes its object's labels. One that matches nothing is false of every text where the picture's
+    boxes are complete; elsewhere only of texts that are known to fit nothing else there (``Batch.text_reach``). One
+    that overlaps an object (``DUPLICATE_IOU``) or lies on padding is left out.
+    """
+    device = visual.hidden.device
+    pictures, queries = visual.hidden.shape[:2]
+    labels = torch.full((len(batch.labels), pictures * queries), -1, dtype=torch.int8, device=device)
+    if batch.complete is not None:
+        reach, text_picture = _reach(batch), batch.text_picture
+        own = text_picture[:, None] == torch.arange(pictures)[None]
+        unknown = ~batch.complete[None] & torch.where(own, (reach < PICTURE)[:, None], (reach < GALLERY)[:, None])
+        labels.masked_fill_(unknown.to(device).repeat_interleave(queries, dim=1), 0)
+    final = visual.boxes_cxcywh[-1].detach().float()
+    for b, boxes in enumerate(per_picture):
+        if len(boxes):
+            near = iou_matrix(final[b], boxes).amax(dim=1) > DUPLICATE_IOU
+            labels[:, b * queries : (b + 1) * queries][:, near] = 0
+    if batch.padding is not None:
+        labels.masked_fill_(~_is_there(visual).flatten()[None], 0)
+    labels[:, matched] = batch.labels.to(device)[:, objects]
+    return labels
+
+
+def _reach(batch: Batch) -> Tensor:
+    return torch.full_like(batch.text_picture, OPEN) if batch.text_reach is None else batch.text_reach
+
+
+def _is_there(visual: VisualOutput) -> Tensor:
+    """(B, M) bool: the prediction comes from the picture, not from padding."""
+    return visual.proposal_valid.gather(1, visual.selected)

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from reir.losses import clia_loss, clia_sum, focal_sum, ring_clia_loss, ring_clia_sum
+from reir.losses import abroad_clia_sum, clia_loss, clia_sum, focal_sum, ring_clia_loss
 from tests.processes import run_together
 
 WIDTH = 6
@@ -63,12 +63,16 @@ def one_process(out: str) -> None:
         scale, bias = scalars()
         loss = ring_clia_loss(scale=scale, bias=bias, chunk=4, **mine)
         loss.backward()
-        mine_again, (scale_again, bias_again) = part(rank, sizes), scalars()
-        focal = ring_clia_sum(scale=scale_again, bias=bias_again, pair_sum=focal_sum, **mine_again)
+        again, (scale_again, bias_again) = part(rank, sizes), scalars()
+        logits = scale_again * again["text"] @ again["features"].T + bias_again
+        offered = again["features"][again["offered"]]
+        focal = focal_sum(logits, again["labels"]) + abroad_clia_sum(
+            again["text"], offered, scale_again, bias_again, again["abroad"], chunk=4, pair_sum=focal_sum
+        )
         focal.backward()
         found[name] = {
             "siglip": (loss.detach(), mine["text"].grad, mine["features"].grad, scale.grad, bias.grad),
-            "focal": (focal.detach(), mine_again["text"].grad, mine_again["features"].grad, scale_again.grad),
+            "focal": (focal.detach(), again["text"].grad, again["features"].grad, scale_again.grad),
         }
     torch.save(found, Path(out) / f"{rank}.pt")
     dist.destroy_process_group()

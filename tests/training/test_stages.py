@@ -49,7 +49,8 @@ def test_a_scope_compares_a_text_with_the_objects_of_so_many_pictures(scope, com
     boxes = torch.rand(1, pictures, queries, 4) * 0.1 + torch.tensor([0.1, 0.1, 0.01, 0.01])
     visual = SimpleNamespace(hidden=features, features=features, boxes_cxcywh=boxes)
     text = SimpleNamespace(embedding=torch.nn.functional.normalize(torch.randn(1, 128), dim=-1))
-    batch = SimpleNamespace(labels=torch.ones(1, 1, dtype=torch.int8), text_picture=torch.tensor([0]))
+    labels = torch.ones(1, 1, dtype=torch.int8)
+    batch = SimpleNamespace(labels=labels, text_picture=torch.tensor([0]), complete=None, padding=None)
     nothing = torch.zeros(0, 4)
     losses = retrieval_losses(
         network,

@@ -50,10 +50,29 @@ def siglip_towers(
         given = dict(architecture_settings(architecture) if settings is None else settings)
         if not given.pop("custom_text", False) or "timm_model_name" not in given["vision_cfg"]:
             raise UsageError(f"{architecture} is no SigLIP of open_clip: it needs a timm trunk and a text tower apart")
-        model = open_clip.CustomTextCLIP(**given)
+        vision = dict(given["vision_cfg"])
+        _make_trunk_known(str(vision["timm_model_name"]), vision.pop("trunk", None))
+        model = open_clip.CustomTextCLIP(**{**given, "vision_cfg": vision})
     trunk = model.visual.trunk
     trunk.attn_pool = None
     return trunk, model.text
+
+
+def _make_trunk_known(name: str, sizes: Mapping[str, Any] | None) -> None:
+    """Tell timm of a vision transformer by its ``sizes``, for open_clip can name only timm's."""
+    if sizes is None:
+        return
+    import timm
+    from timm.models.vision_transformer import VisionTransformer
+
+    def build(pretrained: bool = False, **settings: Any) -> VisionTransformer:  # noqa: ARG001
+        return VisionTransformer(
+            **sizes, class_token=False, num_classes=settings["num_classes"], global_pool=settings["global_pool"]
+        )
+
+    if not timm.is_model(name):
+        build.__name__ = name
+        timm.models.register_model(build)
 
 
 class SiglipBackbone(nn.Module):

@@ -18,6 +18,8 @@ from reir.data import load_dataset
 from reir.models.device import resolve_device
 from reir.training.checkpoint import load_checkpoint, save_checkpoint
 from reir.training.config import OptimConfig
+from reir.training.journal import environment
+from reir.training.optimiser import parameter_groups
 from reir.training.referring.config import ReferringConfig
 from reir.training.referring.folder import write_model_folder
 from reir.training.referring.objective import detector_losses, total_loss
@@ -29,7 +31,7 @@ from reir.training.referring.pictures import (
     steps_per_epoch,
 )
 from reir.training.referring.start import Start, make_start, set_training
-from reir.training.run import TrainReport, environment, parameter_groups
+from reir.training.run import TrainReport
 from reir.training.schedule import learning_rate
 
 _RESUMABLE: dict[str, set[str] | bool] = {"optim": {"epochs"}, "checkpoint_every": True}

@@ -23,7 +23,7 @@ from reir.data.expressions import (
     relation_triples,
 )
 from reir.data.scenes import COLOURS, SIZES, Scene, load_nouns, mirror
-from reir.training.batch import Batch, SceneTruth
+from reir.training.batch import GALLERY, PICTURE, Batch, SceneTruth
 from reir.training.config import BatchConfig
 from reir.training.scenes.cache import SceneRecord, load_shard
 
@@ -48,6 +48,14 @@ def parse_target(expression: Expression) -> tuple[int, ...]:
         NOUNS.get(parse.anchor_noun or "", len(NOUNS)),
         COLOUR_INDEX.get(parse.anchor_colour or "", len(COLOUR_INDEX)),
     )
+
+
+def _reach(expression: Expression) -> int:
+    """Whether a text may be compared with scenes that it was not checked against, those of other processes.
+
+    One that relates its object to another is true of hardly any other object there; a noun with a colour is.
+    """
+    return PICTURE if expression.parse.relation is None else GALLERY
 
 
 class SceneBatches(Dataset[Batch]):
@@ -181,6 +189,7 @@ def compose(
         token_mask=torch.from_numpy(mask),
         text_picture=torch.tensor(text_picture, dtype=torch.int64),
         labels=torch.from_numpy(labels),
+        text_reach=torch.tensor([_reach(text) for text in texts], dtype=torch.int64),
         scene=SceneTruth(
             classes=torch.tensor(classes, dtype=torch.int64).reshape(-1, 3),
             relations=torch.tensor(relations, dtype=torch.int64).reshape(-1, 4),

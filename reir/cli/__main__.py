@@ -1,0 +1,5 @@
+"""``python -m reir.cli``, for launchers that start a module in several processes."""
+
+from reir.cli import main
+
+main()
