@@ -37,7 +37,7 @@ _EITHER: Final = re.compile(
 """After right or left, these leave open which it is: "dog right by the door", "food left on the plate"."""
 
 _ALWAYS_EMPHASIS: Final = frozenset({"all", "just"})
-"""Before right, these say that it is no direction: "all right", "just right of" is told from it by its "of"."""
+"""Before right, these make it a word of emphasis ("all right"), unless "of" follows ("just right of the lamp")."""
 
 _VERB_BEFORE: Final = frozenset(
     re.findall(r"\w+", "was were been being has have had who that which one he she it they")
@@ -50,7 +50,8 @@ _VERB_AFTER: Final = re.compile(
 
 _UNCERTAIN: Final = re.compile(
     r"""
-    \d | ["“”„«»#] | o['’]?\s?clock | \bclock\s?(?:wise|position) | \b(?:counter|anti)-?\s?clockwise\b
+    \d | ["“”„«»#] | (?<!\w)'\w[^']*' | o['’]?\s?clock | \bclock\s?(?:wise|position)
+    | \b(?:counter|anti)-?\s?clockwise\b
     | \b(?:number|numbers|numbered|numeral|digit|digits|letter|letters|lettering|word|words|wording|written|writing
         |text|says|say|saying|reads|spells|spelling|spelled|labelled|labeled|logo|initial|initials|script)\b
     | \b(?:east|west|eastern|western|starboard|portside|mirrored|mirror\s+image|backwards|reversed)\b

@@ -30,6 +30,7 @@ from reir.text.mirrored import mirror_words, says_position
         ("it is all right", "it is all right"),
         ("bright upright lamp with leftovers", "bright upright lamp with leftovers"),
         ("man in second row", "man in second row"),
+        ("the man's dog's left ear", "the man's dog's right ear"),
     ],
 )
 def test_left_and_right_change_places_and_back(text: str, mirrored: str) -> None:
@@ -43,7 +44,15 @@ def test_left_and_right_change_places_and_back(text: str, mirrored: str) -> None
     [
         *("player number 12", "jersey #7", "the sign that says stop", 'bus with "express"', "bus 42", "letter b"),
         *("clock at three o'clock", "clockwise arrow", "west side of the street", "guy on l", "bottom R"),
-        *("second man", "the last one", "1st cow", "food left on the plate", "the only slice left", "he left"),
+        *(
+            "bus to 'zoo'",
+            "second man",
+            "the last one",
+            "1st cow",
+            "food left on the plate",
+            "the only slice left",
+            "he left",
+        ),
         *("bag left behind", "dog right by the door", "right in the middle of it by the door of number six"),
         *("woman right at the table", "a bag that was left"),
     ],

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from reir.training.photos.config import PhotoConfig, PhotoSource
 
 if TYPE_CHECKING:
-    from reir.training.photos.batches import PhotoBatches, open_source
+    from reir.training.photos.batches import PhotoBatches
 
-__all__ = ["PhotoBatches", "PhotoConfig", "PhotoSource", "open_source"]
+__all__ = ["PhotoBatches", "PhotoConfig", "PhotoSource"]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: a run file is read without torch.
-    if name not in ("PhotoBatches", "open_source"):
+    if name != "PhotoBatches":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from reir.training.photos import batches
+    from reir.training.photos.batches import PhotoBatches
 
-    return getattr(batches, name)
+    return PhotoBatches

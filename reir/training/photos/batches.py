@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,10 @@ MOST_MALFORMED = 0.01
 
 
 _REACH: dict[Task, int] = {"detection": OPEN, "rec": PICTURE, "reir": GALLERY}
+
+
+REACH: Final[dict[Task, int]] = {"detection": OPEN, "rec": PICTURE, "reir": GALLERY}
+"""What a text is known to fit beside its objects, where a picture's boxes are not complete."""
 
 
 class Encoder(Protocol):
@@ -82,22 +86,14 @@ class PhotoBatches(Dataset[Batch]):
     takes its place, always the same one.
     """
 
-    def __init__(
-        self,
-        config: PhotoConfig,
-        *,
-        tokenizer: Encoder,
-        seed: int,
-        steps: int,
-        sources: Sequence[Source] | None = None,
-    ) -> None:
-        """``steps`` is the number of batches. ``sources`` have been opened already; by default the configuration's are.
+    def __init__(self, config: PhotoConfig, *, tokenizer: Encoder, seed: int, steps: int) -> None:
+        """``steps`` is the number of batches.
 
         Raises:
             DatasetError: a file is missing or malformed, has nothing to train on, or its pictures are not there.
         """
         self._config, self._tokenizer, self._seed, self._steps = config, tokenizer, seed, steps
-        self._sources = list(sources) if sources is not None else [open_source(source) for source in config.sources]
+        self._sources = [open_source(source) for source in config.sources]
         wide = [source.annotations.sizes[source.rows] for source in self._sources]
         self._mixture = Mixture(
             [sizes[:, 0] >= sizes[:, 1] for sizes in wide],

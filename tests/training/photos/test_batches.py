@@ -13,7 +13,7 @@ import torch
 
 from reir.errors import DatasetError
 from reir.text import WordTokenizer
-from reir.training.batch import Batch
+from reir.training.batch import GALLERY, PICTURE, Batch
 from reir.training.photos import PhotoBatches, PhotoConfig, PhotoSource
 from reir.training.photos.config import Task
 from tests.training.photos.conftest import BLUE, GREEN, RED, YELLOW, write
@@ -128,6 +128,8 @@ def test_labels_of_expressions(
     batches = PhotoBatches(config, tokenizer=tokenizer, seed=0, steps=20)
     shared = 0
     for batch in (batches[i] for i in range(20)):
+        assert batch.text_reach is not None
+        assert set(batch.text_reach.tolist()) == {PICTURE if task == "rec" else GALLERY}
         for q, text in enumerate(words_of(batch, tokenizer)):
             own = batch.object_picture == batch.text_picture[q]
             label = batch.labels[q]
