@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from reir import Gallery
 from reir.data.coco import load_dataset
 from reir.errors import UsageError
-from reir.evaluation import evaluate, format_report
+from reir.evaluation import TwoStage, evaluate, evaluate_system, format_report
 from reir.rerank import StagePlan
 from reir.rerank.prompts import labels_of, spatial_prompts
 from tests.colour_crop_model import ColourCropModel
@@ -100,3 +101,57 @@ def test_a_stage_that_ran_out_of_time_is_told(problem):
     with gallery.reading() as snapshot:
         found = evaluate(snapshot, MODEL, data, stages=plan)
     assert any("did not see all hits" in warning for warning in found.warnings)
+
+
+def test_stages_inside_a_picture(problem):
+    """REC and two stages: of the instances of one picture, the best by the stage's score gives the box."""
+    gallery, data = problem
+    plan = StagePlan(("templates",))
+    with gallery.reading() as snapshot:
+        alone = evaluate(snapshot, MODEL, data, task="rec", ious=IOUS)
+        inside = evaluate(snapshot, MODEL, data, task="rec", ious=IOUS, stages=plan)
+        system = TwoStage(snapshot, MODEL, snapshot, MODEL, stages=plan)
+        both = evaluate_system(system, data, ks=KS, ious=IOUS)
+        pictures = evaluate(snapshot, MODEL, data, task="tir", ks=KS).to_json()["image_recall"]
+        blocks = {
+            image.file_name: snapshot.instances_of(snapshot.image_by_path(image.file_name).image_id)
+            for image in data.images
+        }
+
+    def overlap(query):
+        block = blocks[query.file_name]
+        cosines = np.array(
+            [
+                (MODEL.encode_texts(spatial_prompts(query.text, label)) @ vector[:3]).mean()
+                for label, vector in zip(labels_of(block.boxes, WIDTH, HEIGHT), block.vectors, strict=True)
+            ]
+        )
+        mix = MODEL.blend
+        scores = np.round(mix["lambda"] / mix["tau"] * cosines + (1 - mix["lambda"]) * block.objectness, 4)
+        return min(plain.iou(tuple(box), query.box) for box in block.boxes[scores == scores.max()].tolist())
+
+    overlaps = np.array([overlap(query) for query in data.queries])
+    for tau in IOUS:
+        assert inside.overall.shares[f"precision_at_{tau}"] == (overlaps > tau).mean()
+    assert inside.overall.shares["mean_iou"] == pytest.approx(overlaps.mean(), abs=1e-6)
+    assert inside.overall.shares != alone.overall.shares
+    assert inside.timings_ms["templates_per_query"] > 0
+    assert both.overall.shares["precision_at_0.5"] == inside.overall.shares["precision_at_0.5"]
+    assert both.overall.shares["image_recall"] == pictures
+    right = both.overall.shares["any"]["box_recall"]["0.5"]
+    assert all(right[f"{k}"] <= pictures[f"{k}"] for k in KS)
+    # The prompts are texts alone: no picture is looked at again.
+    assert both.cost.pairs == {}
+
+
+def test_what_a_stage_that_looks_at_pixels_costs(problem):
+    gallery, data = problem
+    few = replace(data, queries=data.queries[:3])
+    plan = StagePlan(refine="box-search", top=1)
+    with gallery.reading() as snapshot:
+        rec = evaluate(snapshot, MODEL, few, task="rec", stages=plan)
+        over_all = evaluate(snapshot, MODEL, few, ks=(1,), stages=plan)
+        both = evaluate_system(TwoStage(snapshot, MODEL, snapshot, MODEL, depth=4, stages=plan), few, ks=(1,))
+    assert rec.cost.pairs == over_all.cost.pairs == {"box-search": 3}
+    assert both.cost.pairs == {"box-search": 12}
+    assert both.cost.total == len(data.images) + 3 + 12
