@@ -14,7 +14,7 @@ from reir.construction.answers import DescribedRecord, Reading, answer_schema, r
 from reir.construction.asking import Unit
 from reir.construction.endpoint import EndpointSettings
 from reir.construction.neighbours import among_its_kind, nearest, place
-from reir.construction.pictures import POOR_SENTENCE, AnnotatedInstance, AnnotatedPicture, AnnotatedSet
+from reir.construction.pictures import AnnotatedInstance, AnnotatedPicture, AnnotatedSet, says_poor
 from reir.construction.pixels import cut_part, load_pixels, picture_part, text_part
 from reir.construction.prompts import prompt
 from reir.construction.quality import QualityRule
@@ -167,7 +167,7 @@ class DescribeStep:
         problems = {number: list(found) for number, found in reading.problems.items()}
         taken: dict[str, int] = {}
         for number, record in records.items():
-            if record.quality == "poor" or record.descriptions == [POOR_SENTENCE]:
+            if record.quality == "poor" or (len(record.descriptions) == 1 and says_poor(record.descriptions[0])):
                 results[number] = {"quality": "poor", "cause": "the model cannot make it out"}
                 continue
             texts = [" ".join(one.split()) for one in record.descriptions]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from reir.data.annotations import POOR
 from reir.types import Box
 
 Quality = Literal["good", "poor", "failed", "unasked"]
@@ -14,12 +15,14 @@ Quality = Literal["good", "poor", "failed", "unasked"]
 
 Step = Literal["annotated", "generated", "filtered"]
 
-POOR_SENTENCE = "Instance quality is poor."
-"""What the paper's models write in place of descriptions of a poor instance (appendix B.2): understood, never written.
 
-*Differs from the paper*: our files say ``"quality": "poor"``, because a sentence among the expressions would be
-searched for like one.
-"""
+def says_poor(text: str) -> bool:
+    """Whether a text is what the paper's models write in place of descriptions of a poor instance (appendix B.2).
+
+    *Differs from the paper*: it is understood and never written. Our files say ``"quality": "poor"``, because a
+    sentence among the expressions would be searched for like one.
+    """
+    return text.strip().rstrip(".").casefold() == POOR
 
 
 @dataclass(frozen=True, slots=True)

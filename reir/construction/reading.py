@@ -1,4 +1,8 @@
-"""Reads annotated pictures from COCO files: plain ones, those of ``reir data generate``, and REIRCOCO's layout."""
+"""Reads annotated pictures from COCO files: plain ones, those of ``reir data generate``, and REIRCOCO's layout.
+
+`reir.data.annotations` reads the same files for training, in columns and without ids; here every annotation keeps its
+own record, for it goes into the next file whole.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-from reir.construction.pictures import POOR_SENTENCE, AnnotatedInstance, AnnotatedPicture, AnnotatedSet, Quality, Step
+from reir.construction.pictures import AnnotatedInstance, AnnotatedPicture, AnnotatedSet, Quality, Step, says_poor
+from reir.data.captions import read_captions
+from reir.data.jsonfile import read_json
 from reir.errors import DatasetError
 from reir.types import Box
 
@@ -29,11 +35,10 @@ def read_annotated(path: Path, *, images: Path | None = None, captions: Path | N
     Raises:
         DatasetError: a file is missing, is no JSON, or contradicts itself.
     """
-    content = _load(path)
-    try:
-        told = _captions(_load(captions)) if captions is not None else {}
-    except (KeyError, TypeError) as error:
-        raise DatasetError(f"{captions} is no captions file of COCO: {_missing(error)}") from error
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path} must hold a JSON object, got {type(content).__name__}")
+    told = read_captions([captions]) if captions is not None else {}
     try:
         return _read(path, images or path.parent / "images", content, told)
     except (KeyError, TypeError) as error:
@@ -44,25 +49,6 @@ def read_annotated(path: Path, *, images: Path | None = None, captions: Path | N
 
 def _missing(error: Exception) -> str:
     return f"no {error}" if isinstance(error, KeyError) else str(error)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise DatasetError(f"{path} must hold a JSON object, got {type(content).__name__}")
-    return content
-
-
-def _captions(content: Mapping[str, Any]) -> dict[int, list[str]]:
-    told: dict[int, list[str]] = {}
-    for record in content["annotations"]:
-        told.setdefault(record["image_id"], []).append(" ".join(str(record["caption"]).split()))
-    return told
 
 
 def _read(path: Path, root: Path, content: Mapping[str, Any], told: Mapping[int, list[str]]) -> AnnotatedSet:
@@ -122,8 +108,8 @@ def _instance(record: Mapping[str, Any], entry: Mapping[str, Any], names: Mappin
     if not all(isinstance(text, str) for text in texts):
         raise ValueError(f"annotation {record['id']}: an expression must be text, got {texts!r}")
     quality: Quality = record.get("quality") or ("good" if texts else "unasked")
-    if POOR_SENTENCE in texts:
-        texts, quality = tuple(text for text in texts if text != POOR_SENTENCE), "poor"
+    if any(says_poor(text) for text in texts):
+        texts, quality = tuple(text for text in texts if not says_poor(text)), "poor"
     area = record.get("area")
     category = record.get("category_id")
     return AnnotatedInstance(
