@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.util import find_spec
 
 import torch
@@ -87,5 +88,6 @@ def join_processes(device: str) -> Processes:
         raise MissingPackageError("accelerate", "train")
     from accelerate import PartialState
 
-    state = PartialState(cpu=where.type == "cpu")
+    # The first process draws scenes, validates and writes while the others wait.
+    state = PartialState(cpu=where.type == "cpu", timeout=timedelta(hours=2))
     return Processes(state.device, state.process_index, state.num_processes)

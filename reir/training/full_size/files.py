@@ -18,8 +18,8 @@ _ORIGIN = {
 }
 
 
-def require_files(config: TrainConfig) -> None:
-    """Return if every annotation file and folder of pictures that the settings name is there.
+def require_files(config: TrainConfig, *, resume: bool = False) -> None:
+    """Return if every annotation file and folder that the settings name is there; ``resume`` needs no start.
 
     Raises:
         UsageError: some are not; all are listed, each with where it comes from.
@@ -37,7 +37,7 @@ def require_files(config: TrainConfig) -> None:
         folder = images if images is not None else path.parent / "images"
         if not folder.is_dir():
             missing.append(f"  {key}.images: {folder}, the folder of its pictures")
-    if config.start is not None and not config.start.is_dir():
+    if config.start is not None and not resume and not config.start.is_dir():
         missing.append(f"  start: {config.start}, a finished run. Make it with: reir train {config.start.name}")
     if missing:
         raise UsageError(

@@ -45,7 +45,7 @@ class PhotoTask:
         self, config: TrainConfig, *, out: Path, resume: bool, processes: Processes, log: Callable[[str], None]
     ) -> None:
         assert config.photos is not None
-        require_files(config)
+        require_files(config, resume=resume)
         self._config, self._photos, self._processes = config, config.photos, processes
         self._tokenizer = _tokenizer(config, out if resume else config.start and config.start / "model")
         if processes.leads:
