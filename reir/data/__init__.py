@@ -1,6 +1,7 @@
 """Data: readers of expression files, and the emoji world that makes them (``scenes``, ``layout``, ``expressions``)."""
 
-from reir.data.annotations import AnnotatedPicture, Annotations, read_annotations
+from reir.data.annotated import AnnotatedPicture, Annotations
+from reir.data.annotations import read_annotations
 from reir.data.coco import load_dataset
 from reir.data.dataset import Dataset, DatasetImage, Query, Target
 from reir.data.registry import DatasetEntry, find_dataset, registered_datasets

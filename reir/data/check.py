@@ -10,7 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from reir.data.annotations import Annotations, Issue, read_annotations, same_text
+from reir.data.annotated import Annotations, Issue, same_text
+from reir.data.annotations import read_annotations
 from reir.data.expected import EXPECTED, WHOLE, Counts, differences
 from reir.data.leaks import Leak, content_hash, drop_pictures, find_leaks, is_held_out, picture_keys
 from reir.data.pictures import find_picture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reir.data.annotations import AnnotatedPicture, Annotations
+from reir.data.annotated import AnnotatedPicture, Annotations
 from reir.data.pictures import coco_image_id
 from reir.geometry import iou_matrix
 

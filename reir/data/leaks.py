@@ -10,7 +10,7 @@ from typing import Any
 
 import xxhash
 
-from reir.data.annotations import Annotations
+from reir.data.annotated import Annotations
 from reir.data.jsonfile import read_json, write_json
 from reir.data.pictures import coco_image_id, find_picture
 from reir.errors import DatasetError

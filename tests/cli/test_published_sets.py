@@ -11,7 +11,7 @@ from tests.cli.conftest import Reir
 from tests.data.refer.original import python2_pickle, write_original
 
 
-def test_convert_then_check_then_evaluate_by_name_of_file(command: Reir, tmp_path: Path) -> None:
+def test_convert_then_check_then_evaluate(command: Reir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refs = write_original(tmp_path)
     done = command("data", "convert", refs, tmp_path / "sets")
     assert done.code == 0
@@ -26,6 +26,10 @@ def test_convert_then_check_then_evaluate_by_name_of_file(command: Reir, tmp_pat
     assert "missing" not in checked.out
     assert "leak" not in checked.out
     assert "warning: refcoco_unc train has 16,994 pictures, here 2" in checked.err
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    measured = command("eval", sets[2], "--images", tmp_path / "train2014", "--json")
+    assert measured.code == 0
+    assert (measured.json["queries"], measured.json["gallery"]["images"]) == (3, 1)
 
 
 def test_convert_as_json_and_strict(command: Reir, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reir.data.annotations import Annotations, parse_annotations
+from reir.data.annotated import Annotations
+from reir.data.annotations import parse_annotations
 from reir.data.completion import Completion
 
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from reir.data.annotations import AnnotatedPicture, Annotations, read_annotations
+from reir.data.annotated import AnnotatedPicture, Annotations
+from reir.data.annotations import read_annotations
 from reir.data.completion import Completion
 from reir.data.pictures import find_picture
 from reir.errors import DatasetError, ImageUnreadableError

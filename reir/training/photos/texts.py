@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reir.data.annotations import AnnotatedPicture, same_text
+from reir.data.annotated import AnnotatedPicture, same_text
 from reir.text.mirrored import mirror_words, says_position
 from reir.training.photos.config import PhotoConfig, Task
 from reir.types import Array
