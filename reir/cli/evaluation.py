@@ -129,6 +129,10 @@ def evaluate(
         ),
     ] = None,
     rerank: Rerank = None,
+    refine: Annotated[
+        str | None,
+        typer.Option("--refine", metavar="NAME", show_default=False, help="Stage that betters the best boxes."),
+    ] = None,
     stage_top: StageTop = STAGE_TOP,
     stage_seconds: StageSeconds = STAGE_SECONDS,
     blend: Blend = None,
@@ -168,7 +172,7 @@ def evaluate(
         load_model(model or ("auto" if index is None else index.info.model.name), device=device),
         None if retriever is None else load_model(retriever_name(retriever), device=device),
         depth=depth,
-        stages=StagePlan(tuple(rerank or ()), top=stage_top, seconds=stage_seconds),
+        stages=StagePlan(tuple(rerank or ()), refine=refine, top=stage_top, seconds=stage_seconds),
         blend=parse_blend(blend),
         task=task,
     )

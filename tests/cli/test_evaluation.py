@@ -161,3 +161,23 @@ def test_usage(reir: Reir, gallery: Path, tmp_path: Path, arguments: list[str], 
     done = reir("eval", "--images", gallery / "images", *[places.get(argument, argument) for argument in arguments])
     assert (done.code, done.out) == (code, "")
     assert message in done.err
+
+
+def test_outcomes_are_saved_and_compared(reir: Reir, gallery: Path, tower: Path, tmp_path: Path) -> None:
+    arguments = ("eval", gallery / "sets/refs-testA.json", "--images", gallery / "images", "--model", "clare-tiny")
+    saved = tmp_path / "two-stage.parquet"
+    two = reir(*arguments, "--retriever", tower, "--save-outcomes", saved, "--json").json
+    done = reir(*arguments, "--compare", saved, "--json")
+    assert done.code == 0, done.err
+    comparison = done.json["comparison"]
+    expected = done.json["any"]["box_recall"]["0.5"]["1"] - two["any"]["box_recall"]["0.5"]["1"]
+    assert comparison["differences"]["any"]["box_recall"]["0.5"]["1"] == pytest.approx(expected)
+    assert f"pictures by picture-clip:{tower}" in comparison["other"]
+    told = reir(*arguments, "--compare", saved).out
+    assert "points with 95% paired intervals" in told
+    elsewhere = reir("eval", gallery / "sets/refs-testB.json", *arguments[2:], "--compare", saved)
+    assert elsewhere.code == 2
+    assert "answered other queries" in elsewhere.err
+    several = reir("eval", gallery / "sets", *arguments[2:], "--compare", saved)
+    assert several.code == 2
+    assert "measure it alone" in several.err

@@ -255,3 +255,30 @@ def test_a_task_without_a_gallery_says_what_it_leaves_out(tmp_path, painted):
     pictures = evaluate_system(OneStage(*painted[:2]), data, task="tir", ks=(1, 2))
     assert set(pictures.overall.shares) == {"image_recall"}
     assert "image @2" in format_report(pictures)
+
+
+def test_the_galleries_stream_by(tmp_path, monkeypatch):
+    """Memory follows the block, not the gallery: no product is larger than queries times the rows of one block."""
+    rng = np.random.default_rng(1)
+    data = write_random_dataset(tmp_path, rng)
+    texts = [query.text for query in (*data.queries, *data.ambiguous)]
+    retriever, model = (
+        kind({text: rng.integers(-2, 3, DIMENSION).astype(np.float32) for text in texts})
+        for kind in (Retriever, DictionaryModel)
+    )
+    first, second = index_of(tmp_path, rng, retriever, [3] * IMAGES), index_of(tmp_path, rng, model, [4] * IMAGES)
+    sizes = []
+    with first.snapshot() as pictures, second.snapshot() as instances:
+        whole = evaluate_system(TwoStage(pictures, retriever, instances, model), data, ks=KS)
+        monkeypatch.setattr("reir.evaluation.placing._ROWS_AT_ONCE", 5)
+        blocks = pictures.blocks
+        monkeypatch.setattr(
+            pictures, "blocks", lambda rows: (sizes.append(len(block)) or block for block in blocks(rows))
+        )
+        monkeypatch.setattr(instances, "blocks", lambda rows: pytest.fail("the boxes' gallery is not scanned"))
+        streamed = evaluate_system(TwoStage(pictures, retriever, instances, model), data, ks=KS)
+        evaluate_system(OneStage(instances, model), data, task="rec")
+    assert max(sizes) <= 5
+    assert sum(sizes) == 3 * IMAGES
+    assert streamed.overall == whole.overall
+    assert streamed.ambiguous == whole.ambiguous
