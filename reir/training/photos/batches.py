@@ -34,9 +34,6 @@ MOST_MALFORMED = 0.01
 """Share of a file's entries that may be malformed before it is taken for damaged, or for one of another layout."""
 
 
-_REACH: dict[Task, int] = {"detection": OPEN, "rec": PICTURE, "reir": GALLERY}
-
-
 REACH: Final[dict[Task, int]] = {"detection": OPEN, "rec": PICTURE, "reir": GALLERY}
 """What a text is known to fit beside its objects, where a picture's boxes are not complete."""
 
@@ -242,5 +239,5 @@ def compose(samples: Sequence[_Sample], task: Task, tokenizer: Encoder, multiple
         labels=torch.from_numpy(labels),
         padding=torch.from_numpy(padding),
         complete=torch.tensor([sample.complete for sample in samples]),
-        text_reach=torch.full((len(texts),), _REACH[task]),
+        text_reach=torch.full((len(texts),), REACH[task], dtype=torch.int64),
     )
