@@ -77,7 +77,7 @@ class Experiment:
 
 
 EXPERIMENTS: Final = (
-    Experiment("stage1", ("2", "4"), stage=1),
+    Experiment("stage1", ("2", "4", "denoising"), stage=1),
     Experiment("full", ("2", "3", "4", "5", "6", "7"), start="stage1"),
     Experiment("clia-none", ("2", "6"), start="stage1", changes={"clia.scope": "none"}),
     Experiment(
@@ -101,6 +101,7 @@ EXPERIMENTS: Final = (
     Experiment(
         "experts-4-1", ("5",), start="stage1", changes={"network.routed_experts": 4, "network.active_experts": 1}
     ),
+    Experiment("stage1-denoising", ("denoising",), stage=1, changes={"network.denoising": 21}),
     Experiment("finetune-only-long", ("4",), changes={"optim.steps": STAGE1_STEPS + STAGE2_STEPS}),
 )
 """In the order in which they are trained for each seed: the comparisons that matter most come first."""

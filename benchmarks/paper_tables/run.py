@@ -34,7 +34,8 @@ from reir.data.expressions import MAX_TOKENS
 from reir.models.clare.checkpoint import load_network
 from reir.text import WordTokenizer
 from reir.training.checkpoint import NAME as CHECKPOINT
-from reir.training.run import environment, train
+from reir.training.journal import environment
+from reir.training.run import train
 from reir.training.scenes.validation import ValidationSet
 
 
@@ -238,8 +239,12 @@ def main() -> None:
             if time.monotonic() - started > 60 * arguments.minutes:
                 log("time is up; the same command goes on")
                 return
-            if not bench.finish(item, seed):
-                busy.append((item, seed))
+            try:
+                if not bench.finish(item, seed):
+                    busy.append((item, seed))
+            except KeyboardInterrupt:
+                log("stopped; the same command goes on")
+                return
         if len(busy) == len(left):
             time.sleep(20)
         left = busy

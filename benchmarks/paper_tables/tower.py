@@ -26,7 +26,7 @@ from reir.models.clare.pixels import normalise_pixels
 from reir.text import WordTokenizer
 from reir.training.batch import Batch
 from reir.training.config import TrainConfig
-from reir.training.run import parameter_groups
+from reir.training.optimiser import parameter_groups
 from reir.training.scenes.batches import SceneBatches
 from reir.training.scenes.cache import build_cache, cache_key
 from reir.training.scenes.canvases import CANVASES, reduced_pixels
@@ -85,6 +85,7 @@ def train_tower(
         parameter_groups([tower], settings.weight_decay), lr=settings.learning_rate, betas=settings.betas, fused=True
     )
     data = stages[0].data
+    assert data is not None  # a run on scenes
     folder = cache / cache_key(data, CANVASES)
     shards = build_cache(folder, first_seed=TRAIN.first, config=data, canvases=CANVASES, workers=0)
     started, step, shown = time.perf_counter(), 0, 0.0
