@@ -59,7 +59,7 @@ class Encoder(nn.Module):
         relative = centres if extent is None else centres / extent[:, None]
         code = sine_code(relative.flip(-1), width // 2)  # y before x, as in DETR
         sizes = torch.tensor([rows * columns for rows, columns in shapes], device=x.device)
-        positions = code + self.level_code.repeat_interleave(sizes, dim=0)
+        positions = code + self.level_code.repeat_interleave(sizes, dim=0, output_size=code.shape[1])
         references = centres.expand(batch, -1, -1)
         for layer in self.layers:
             x = run_layer(layer, x, positions, references, shapes, padding, checkpointing=self.checkpointing)
