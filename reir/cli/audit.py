@@ -26,7 +26,7 @@ def audit(
         Path | None,
         typer.Option("--images", metavar="DIR", show_default=False, help="The pictures; by default images beside."),
     ] = None,
-    count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=400, help="Instances on the sheet.")] = 24,
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=100, help="Instances on the sheet.")] = 24,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw.")] = 0,
     flagged: Annotated[bool, typer.Option("--flagged", help="Draw from instances with flags alone.")] = False,
     verdicts: Annotated[

@@ -133,6 +133,8 @@ def generate(
 
     if endpoint is None or model is None:
         raise UsageError("say which model describes: --endpoint URL --model NAME")
+    if out.resolve() == source.resolve():
+        raise UsageError(f"{out} would be written over itself. Give --out another name")
     server = EndpointSettings(
         endpoint,
         model,

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reir.errors import UsageError
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from reir.construction import Estimate, Limits, Prices, Progress
 
 
@@ -162,16 +164,24 @@ def estimate_text(estimate: Estimate) -> str:
 
 
 @contextmanager
-def shown_run() -> Iterator[tuple[Any, Progress | None]]:
-    """The event that the first Ctrl-C sets, and a progress function: a bar on a terminal, else a line a minute."""
+def shown_run() -> Iterator[tuple[Event, Progress]]:
+    """The event that the first Ctrl-C sets, and a progress function: see `shown_progress`."""
     import threading
 
-    from reir.cli.console import phase_bar
     from reir.indexer.interrupt import on_interrupt
 
     stop = threading.Event()
-    with on_interrupt(stop), phase_bar() as bar:
-        yield stop, _lines() if bar is None else bar
+    with on_interrupt(stop), shown_progress() as progress:
+        yield stop, progress
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """A progress function that draws a bar on a terminal, and elsewhere writes a line a minute."""
+    from reir.cli.console import phase_bar
+
+    with phase_bar() as bar:
+        yield _lines() if bar is None else bar
 
 
 def _lines() -> Progress:

@@ -40,6 +40,7 @@ from reir.cli.construction_options import (
     estimate_text,
     make_limits,
     make_purse,
+    shown_progress,
     shown_run,
 )
 from reir.errors import UsageError
@@ -158,6 +159,12 @@ def filter_expressions(
         raise UsageError(
             f"{source} has no descriptions yet. Make them: reir data generate {source} --out described.json"
         )
+    if source.resolve().parent == out.resolve():
+        raise UsageError(f"{out} holds {source.name} itself, which would be written over. Give --out another folder")
+    if endpoint is not None and data.step == "filtered" and not confirm:
+        raise UsageError(
+            f"{source} was filtered already, and nothing is left to ask the model. Add --confirm, or leave it out"
+        )
     server = None
     if endpoint is not None and model is not None:
         server = EndpointSettings(
@@ -193,7 +200,7 @@ def filter_expressions(
             asker = _Asker(journal, server, purse, limits, len(data.pictures), other_settings, retry_failed)
         if step is not None:
             filtration.take_phrases(step, asker.ask(step))
-        with _gallery(db, device.value, database_url) as (snapshot, scorer), shown_run() as (_, progress):
+        with _gallery(db, device.value, database_url) as (snapshot, scorer), shown_progress() as progress:
             filtration.search(snapshot, scorer, RivalRule(margin=margin), progress)
         if confirm and server is not None:
             root, side = filtration.data.images_root, picture_side

@@ -51,13 +51,17 @@ class RivalRule:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Another instance that the expression may describe; ``instance_id`` and ``category`` where it is annotated."""
+    """Another instance that the expression may describe; ``instance_id`` and ``category`` where it is annotated.
+
+    ``height`` is its score over the gallery's mean, as a share of the target's: 1 for one that scores the same.
+    """
 
     file_name: str
     box: Box
     score: float
     category: str | None
     instance_id: int | None
+    height: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """The rival as files hold it; the box is xyxy."""
@@ -65,6 +69,7 @@ class Rival:
             "file_name": self.file_name,
             "box": [round(side, 1) for side in self.box],
             "score": round(self.score, 4),
+            "height": round(self.height, 4),
             "category": self.category,
             "annotation_id": self.instance_id,
         }
@@ -198,7 +203,7 @@ class _RivalSearch:
         mean = float(query @ self.mean)
         floor = mean + (1.0 - self.rule.margin) * (own - mean)
         near = scores >= floor
-        rivals = self._rivals(asked, scores[near], ids[near])
+        rivals = self._rivals(asked, scores[near], ids[near], mean, max(own - mean, 1e-9))
         if not rivals:
             return None
         return Flag(asked.instance.id, asked.picture.file_name, asked.text, "rival", own, rivals)
@@ -213,7 +218,9 @@ class _RivalSearch:
             return None
         return float((inside.vectors[on_target].astype(np.float64) @ query.astype(np.float64)).max())
 
-    def _rivals(self, asked: _Asked, scores: FloatArray, ids: IntArray) -> tuple[Rival, ...]:
+    def _rivals(
+        self, asked: _Asked, scores: FloatArray, ids: IntArray, mean: float, own_height: float
+    ) -> tuple[Rival, ...]:
         if len(ids) == 0:
             return ()
         rows = self.snapshot.instances(ids)
@@ -243,6 +250,7 @@ class _RivalSearch:
                     score,
                     None if instance is None else instance.category,
                     None if instance is None else instance.id,
+                    (score - mean) / own_height,
                 )
             )
             if len(rivals) == self.rule.most:

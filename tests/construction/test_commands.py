@@ -202,5 +202,16 @@ def test_what_cannot_be_done_is_said(command: Reir, tmp_path: Path) -> None:
         "3",
     )
     assert (one.code, "--budget needs" in one.err) == (2, True)
+    server = ("--endpoint", "http://localhost:1/v1", "--model", "m")
+    itself = command("data", "generate", source, "--out", source, *server)
+    assert (itself.code, "over itself" in itself.err) == (2, True)
+    done = tmp_path / "described.json"
+    content = json.loads(source.read_text())
+    content["annotations"][0]["expressions"] = ["a dog on the left"]
+    done.write_text(json.dumps(content))
+    again = command("data", "filter", done, "--out", tmp_path / "set", *server)
+    assert (again.code, "filtered already" in again.err) == (2, True)
+    over = command("data", "filter", done, "--out", tmp_path)
+    assert (over.code, "holds described.json itself" in over.err) == (2, True)
     missing = command("data", "audit", tmp_path / "none.json", "--out", tmp_path / "audit")
     assert (missing.code, "none.json" in missing.err) == (1, True)
