@@ -55,7 +55,8 @@ class Learner(Generic[B]):
         task = self.task
         state = {"network": task.network.state_dict(), "heads": task.heads.state_dict()}
         average = {} if self.average is None else {"average": self.average.network.state_dict()}
-        return {**state, **average, "optim": self.optim.state_dict(), "skipped": self.skipped}
+        facts = {"skipped": self.skipped, "processes": self.processes.count}
+        return {**state, **average, "optim": self.optim.state_dict(), **facts}
 
     def load(self, saved: dict[str, Any]) -> None:
         """Take up the state of a checkpoint."""
@@ -152,6 +153,8 @@ def fit(
         learner.load(saved)
         first, before = saved["step"], saved["seconds"]
         log(f"goes on from step {first}")
+        if (number := saved.get("processes", processes.count)) != processes.count:
+            log(f"it had {number} processes and has {processes.count} now: from here on it sees other batches")
     steps = config.optim.steps
     reports = _Reports(learner, out, first=first, before=before, log=log) if processes.leads else None
     window = _Window(processes)

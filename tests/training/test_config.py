@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from reir.errors import UsageError
 from reir.training import TrainConfig, load_config, parse_config, preset_names
+from reir.training.referring import ReferringConfig
 from reir.training.schedule import learning_rate
 
 MINIMAL = """
@@ -23,9 +26,40 @@ def test_every_preset_loads_and_has_a_smoke_form():
         if isinstance(config, TrainConfig):
             assert config.smoke().optim.steps < 20 < config.optim.steps
             assert config.stages[-1].until == 1.0
-        else:
+        elif isinstance(config, ReferringConfig):
             assert config.smoke().data.pictures < 20
             assert config.data.pictures is None
+
+
+def test_the_stages_of_the_paper():
+    for size in ("b", "l"):
+        first, second = (load_config(f"clare-vit-{size}-stage{stage}") for stage in (1, 2))
+        assert isinstance(first, TrainConfig)
+        assert isinstance(second, TrainConfig)
+        assert (first.network.routed_experts, first.clia.scope) == (0, "none")
+        assert (second.network.routed_experts, second.network.active_experts, second.clia.scope) == (4, 2, "batch")
+        assert second.start == Path("runs") / first.name
+        assert {source.task for source in first.photos.sources} == {"detection", "rec"}
+        for config in (first, second):
+            rates = [learning_rate(config.optim, step) for step in (0, 999, 47999, 48000, 59999)]
+            assert rates == pytest.approx([2e-7, 2e-4, 2e-4, 2e-5, 2e-5])
+        assert second.smoke().start == Path(f"runs/{first.name}-smoke")
+        assert [first.optim.weight_decay, second.optim.weight_decay] == [0.05, 1e-4]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["optim.schedule=step"], "drops belong to the schedule"),
+        (["model=vit-b"], "'vit-b' is trained on photographs"),
+        (["validation.file=demo"], "validation: only for runs on photographs"),
+        (["photos.sources=[{file='demo', task='reir'}]"], "name one of the two"),
+        (["photos.short_side=[9, 3]"], r"photos\.sources"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_told(settings, told):
+    with pytest.raises(UsageError, match=told):
+        parse_config(MINIMAL, source="run.toml", settings=settings)
 
 
 def test_settings_replace_those_of_the_file():
@@ -75,3 +109,26 @@ def test_learning_rate_warms_up_and_decays():
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     assert rates[-1] == pytest.approx(optim.final_share * optim.learning_rate, rel=1e-2)
+
+
+def test_towers_learn_at_a_rate_of_their_own():
+    from torch import nn
+
+    from reir.training.optimiser import make_optimiser, set_learning_rate
+
+    network = nn.Module()
+    network.visual = nn.Module()
+    network.visual.backbone = nn.Module()
+    network.visual.backbone.trunk = nn.Linear(2, 2)
+    network.visual.encoder = nn.Linear(2, 2)
+    network.scale = nn.Parameter(nn.init.zeros_(nn.Linear(1, 1).bias))
+    config = parse_config(MINIMAL, source="x", settings=["optim.tower_factor=0.1", "optim.warmup=0"]).optim
+    optim = make_optimiser([network], config)
+    set_learning_rate(optim, config, 0)
+    found = {id(p): (group["lr"], group["weight_decay"]) for group in optim.param_groups for p in group["params"]}
+    rate, decay = config.learning_rate, config.weight_decay
+    assert found[id(network.visual.backbone.trunk.weight)] == (pytest.approx(0.1 * rate), decay)
+    assert found[id(network.visual.backbone.trunk.bias)] == (pytest.approx(0.1 * rate), 0.0)
+    assert found[id(network.visual.encoder.weight)] == (pytest.approx(rate), decay)
+    assert found[id(network.scale)] == (pytest.approx(rate), 0.0)
+    assert len(found) == 5
