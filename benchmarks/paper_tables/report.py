@@ -35,8 +35,8 @@ def differences(rows: Rows, claim: Claim) -> list[float]:
 def table_text(table: Table, rows: Rows) -> str:
     """A table with the paper's row beside ours, and below it what holds."""
     lines = _grid(
-        ["", "paper", *(HEADS[figure] for figure in table.figures), "seeds"],
-        [_row(row, table.figures, rows) for row in table.rows],
+        ["", "whose", *(HEADS[figure] for figure in table.figures), "seeds"],
+        [line for row in table.rows for line in _lines(row, table.figures, rows)],
     )
     labels = {row.experiment: row.label for row in table.rows}
     claims = []
@@ -128,11 +128,16 @@ def fill(page: str, parts: Mapping[str, str]) -> str:
     return page
 
 
-def _row(row: TableRow, names: Sequence[str], rows: Rows) -> list[str]:
-    paper = " / ".join(f"{value:.2f}" for value in row.paper) + (f" ({row.paper_label})" if row.paper_label else "")
-    found = [list(figures(rows, row.experiment or "", name).values()) for name in names]
+def _lines(row: TableRow, names: Sequence[str], rows: Rows) -> list[list[str]]:
+    """Our line, and the paper's below it where it has one."""
+    found = [list(figures(rows, row.experiment, name).values()) for name in names]
     cells = [_plain(estimate(values)) if values else "waiting" for values in found]
-    return [row.label, paper, *cells, str(len(found[0]))]
+    lines = [[row.label, "here", *cells, str(len(found[0]))]]
+    if row.paper:
+        lines.append(
+            ["", f"paper, {row.paper_label}" if row.paper_label else "paper", *map("{:.2f}".format, row.paper), ""]
+        )
+    return lines
 
 
 def _plain(value: Estimate) -> str:

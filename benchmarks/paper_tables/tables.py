@@ -24,10 +24,10 @@ HEADS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row: our experiment, if it was run here, and the paper's figures, if the paper has it."""
+    """One row: our experiment, and the paper's figures, if the paper has it."""
 
     label: str
-    experiment: str | None
+    experiment: str
     paper: tuple[float, ...] = ()
     paper_label: str = ""
 
