@@ -244,10 +244,11 @@ class _Run:
         return self.ending.is_set()
 
     def _asked(self, seconds: float) -> Asked:
-        known = self.journal.results(self.step.kind)
+        wanted = {item for unit in self.step.units for item in unit.items}
+        # A run over fewer pictures has the results of an earlier one over more in its journal.
+        known = {item: result for item, result in self.journal.results(self.step.kind).items() if item in wanted}
         results = {item: result for item, result in known.items() if "failed" not in result}
         failed = {item: str(result["failed"]) for item, result in known.items() if "failed" in result}
-        wanted = [item for unit in self.step.units for item in unit.items]
         unanswered = {item: cause for item, cause in self.unanswered.items() if item not in known}
         left = sum(item not in known and item not in unanswered for item in wanted)
         return Asked(results, failed | unanswered, len(unanswered), left, self.stopped if left else None, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 from time import monotonic
 
 from aiolimiter import AsyncLimiter
@@ -41,13 +42,11 @@ class Pace:
             StoppedError: the run is to stop.
         """
         if self._requests is not None:
-            await self._requests.acquire()
+            await self._unless_stopped(self._requests.acquire())
         if self._tokens is not None and self._window is not None:
             # One request that is larger than the window waits for all of it.
-            await self._tokens.acquire(min(float(tokens), self._window))
+            await self._unless_stopped(self._tokens.acquire(min(float(tokens), self._window)))
         await self.sleep(max(0.0, self._held_until - monotonic()))
-        if self._stop.is_set():
-            raise StoppedError
 
     def hold(self, seconds: float) -> None:
         """Send nothing for so long: an endpoint that asks one request to wait would refuse the others too."""
@@ -59,8 +58,13 @@ class Pace:
         Raises:
             StoppedError: the run is to stop.
         """
-        until = monotonic() + seconds
-        while (left := until - monotonic()) > 0:
-            if self._stop.is_set():
-                raise StoppedError
-            await asyncio.sleep(min(left, _LOOK))
+        await self._unless_stopped(asyncio.sleep(seconds))
+
+    async def _unless_stopped(self, waiting: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(waiting)
+        while not self._stop.is_set():
+            await asyncio.wait({task}, timeout=_LOOK)
+            if task.done():
+                return task.result()
+        task.cancel()
+        raise StoppedError

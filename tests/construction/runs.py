@@ -27,6 +27,7 @@ def run(
     settings: DescribeSettings | None = None,
     limits: Limits | None = None,
     stop: threading.Event | None = None,
+    pictures: int | None = None,
     retry_failed: bool = False,
     anew: bool = False,
     **options: Any,
@@ -35,7 +36,7 @@ def run(
     if not source.exists():
         paint_gallery(folder)
     endpoint = EndpointSettings(url, "seer", **{"timeout": 5.0, "longest_pause": 0.05} | options)
-    data = read_annotated(source, captions=folder / "captions.json")
+    data = read_annotated(source, captions=folder / "captions.json").first(pictures)
     generation = Generation(data, folder / "described.json", endpoint, settings=settings, prices=Prices(2.0, 10.0))
     with Journal.beside(generation.out) as journal:
         generation.prepare(journal, anew=anew, retry_failed=retry_failed)

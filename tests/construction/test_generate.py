@@ -43,7 +43,7 @@ def test_every_instance_is_described_or_poor_and_the_file_is_a_data_set(tmp_path
 
 def test_the_question_holds_picture_box_category_captions_and_neighbours(tmp_path: Path) -> None:
     with ChatServer(good) as server:
-        run(tmp_path, server.url)
+        run(tmp_path, server.url, limits=Limits(concurrency=1))
         body = server.received[0].body
     system, user = body["messages"]
     assert "exactly 5 phrases" in system["content"]
@@ -259,7 +259,7 @@ def test_usage_that_is_not_reported_is_estimated_and_said_to_be(tmp_path: Path) 
     rows = ledger(tmp_path)
     assert all(row["tokens_estimated"] and row["prompt_tokens"] > 500 and row["cost"] > 0 for row in rows)
     assert done.totals["answers_without_usage"] == 3
-    assert rows[0]["request_id"] == "chatcmpl-0"
+    assert {row["request_id"] for row in rows} == {"chatcmpl-0", "chatcmpl-1", "chatcmpl-2"}
 
 
 @pytest.mark.parametrize("refused", ["response_format", "max_tokens"])
@@ -348,6 +348,31 @@ def test_a_stopped_run_keeps_what_is_on_its_way_and_goes_on(tmp_path: Path) -> N
     assert whole.qualities == {"good": 18, "poor": 12}
     assert len(server.received) == 6
     assert max(server.asked.values()) == 1
+
+
+def test_a_run_that_was_told_to_wait_stops_at_once(tmp_path: Path) -> None:
+    paint_gallery(tmp_path, pictures=3)
+    stop = threading.Event()
+
+    def brain(body: Body, number: int) -> Reply:
+        stop.set()
+        return Reply(status=429, content="", headers={"Retry-After": "60"})
+
+    began = time.monotonic()
+    with ChatServer(brain) as server:
+        done = run(tmp_path, server.url, stop=stop, limits=Limits(concurrency=1, requests_per_minute=600))
+    assert time.monotonic() - began < 30
+    assert (done.stopped, done.failed) == ("interrupted", {})
+    assert len(server.received) == 1
+
+
+def test_fewer_pictures_than_before_are_summed_up_alone(tmp_path: Path) -> None:
+    paint_gallery(tmp_path, pictures=3)
+    with ChatServer(spoil(edited(descriptions=["one"]), times=9)) as server:
+        assert len(run(tmp_path, server.url, limits=Limits(turns=1)).failed) == 3
+        fewer = run(tmp_path, server.url, pictures=1)
+        assert len(server.received) == 3
+    assert (fewer.pictures, list(fewer.failed), fewer.qualities) == (1, [101], {"good": 2, "failed": 1, "poor": 2})
 
 
 def test_the_budget_stops_a_run(tmp_path: Path) -> None:
