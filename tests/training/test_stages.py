@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -13,20 +17,33 @@ from reir.training.config import CliaConfig, TrainConfig
 from reir.training.objective import retrieval_losses
 from reir.training.run import train
 
-SECTIONS = {"data": {"scenes": 96}, "optim": {"steps": 2}, "clia": {"scope": "none"}}
+SECTIONS = {
+    "data": {"scenes": 12, "validation_scenes": 3},
+    "batch": {"pictures": 2},
+    "optim": {"steps": 1, "warmup": 0, "bf16": False},
+    "clia": {"scope": "none"},
+}
 
 
-def _small(name: str, **changes: object) -> TrainConfig:
-    return TrainConfig.model_validate({"name": name, "model": "nano", **SECTIONS, **changes}).smoke()
-
-
-def test_the_second_stage_starts_from_the_first_and_says_what_is_new(tmp_path):
-    first = _small("first", network={"routed_experts": 0, "active_experts": 0})
-    train(first, out=tmp_path / "first", cache=tmp_path / "cache", workers=1, log=lambda _: None)
+@pytest.mark.requires_font
+def test_the_second_stage_starts_from_what_the_first_ships_and_says_what_is_new(tmp_path, cache):
+    options = {"cache": cache, "workers": 0, "device": "cpu"}
+    small = {"model": "nano", **SECTIONS, "average": {"decay": 0.9}}
+    first = {"name": "first", **small, "network": {"routed_experts": 0, "active_experts": 0}}
+    train(TrainConfig.model_validate(first), out=tmp_path / "first", log=lambda _: None, **options)
     told: list[str] = []
-    second = _small("second", start=tmp_path / "first", clia={"scope": "batch"})
-    train(second, out=tmp_path / "second", cache=tmp_path / "cache", workers=1, log=told.append)
+    second = {"name": "second", **small, "start": tmp_path / "first", "clia": {"scope": "batch"}}
+    train(TrainConfig.model_validate(second), out=tmp_path / "second", log=told.append, **options)
     assert any("more.gate" in line and "more.routed.3" in line for line in told)
+    network = build_clare(replace(NANO, routed_experts=0, active_experts=0), vocabulary_size=_words(tmp_path / "first"))
+    start_weights(tmp_path / "first", network)
+    saved = torch.load(tmp_path / "first" / "checkpoint.pt", weights_only=True)
+    assert all(torch.equal(value, saved["average"][name]) for name, value in network.state_dict().items())
+    assert not all(torch.equal(value, saved["network"][name]) for name, value in network.state_dict().items())
+
+
+def _words(folder: Path) -> int:
+    return int(json.loads((folder / "model" / "config.json").read_text())["vocabulary"])
 
 
 def test_weights_of_another_network_are_refused(tmp_path):
