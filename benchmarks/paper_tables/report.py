@@ -68,8 +68,8 @@ def summary_text(rows: Rows) -> str:
             line += f", {_difference(estimate(seen))}" if seen else ""
             found.setdefault(verdict(seen), []).append(line)
     total = sum(map(len, found.values()))
-    counts = ", ".join(f"{len(lines)} **{name}**" for name, lines in sorted(found.items()))
-    parts = [f"Of {total} comparisons that the paper reports: {counts}."]
+    counts = ", ".join(f"**{name}** {len(lines)}" for name, lines in sorted(found.items()))
+    parts = [f"{total} comparisons that the paper reports, by verdict: {counts}."]
     for name in sorted(found.keys() - {"holds", "too few seeds"}):
         parts += ["", f"{name.capitalize()}:", "", *(f"- {line}" for line in found[name])]
     return "\n".join(parts)
