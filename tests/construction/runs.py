@@ -35,7 +35,7 @@ def run(
     source = folder / "instances.json"
     if not source.exists():
         paint_gallery(folder)
-    endpoint = EndpointSettings(url, "seer", **{"timeout": 5.0, "longest_pause": 0.05} | options)
+    endpoint = EndpointSettings(url, "seer", **{"timeout": 30.0, "longest_pause": 0.05} | options)
     data = read_annotated(source, captions=folder / "captions.json").first(pictures)
     generation = Generation(data, folder / "described.json", endpoint, settings=settings, prices=Prices(2.0, 10.0))
     with Journal.beside(generation.out) as journal:
