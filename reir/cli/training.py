@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reir.cli.arguments import Device, DeviceName
+
+if TYPE_CHECKING:
+    from reir.training import RelatingConfig
+    from reir.training.run import TrainReport
 
 _EXAMPLES = """\b
 Examples:
@@ -61,7 +65,7 @@ def train(
     The model folder that it prints can be used with --model: clare:FOLDER, rcnn-clip:FOLDER or rpn-clip:FOLDER.
     """
     from reir.cli.console import note
-    from reir.training import TrainConfig, load_config
+    from reir.training import RelatingConfig, TrainConfig, load_config
 
     config = load_config(preset, settings or ())
     if smoke:
@@ -87,6 +91,8 @@ def train(
             device=device,
             log=note,
         )
+    elif isinstance(config, RelatingConfig):
+        report = _train_relations(config, folder, cache, smoke=smoke, resume=resume, workers=workers, device=device)
     else:
         from reir.errors import UsageError
         from reir.training.referring.run import train as train_referring
@@ -95,3 +101,25 @@ def train(
             raise UsageError(f"--from-step is for runs of CLARE; {config.name} keeps its last checkpoint: --resume")
         report = train_referring(config, out=folder, resume=resume, device=device, log=note)
     print(report.folder)
+
+
+def _train_relations(
+    config: RelatingConfig,
+    folder: Path,
+    cache: Path | None,
+    *,
+    smoke: bool,
+    resume: bool,
+    workers: int,
+    device: str,
+) -> TrainReport:
+    from platformdirs import user_cache_path
+
+    from reir.cli.console import note
+    from reir.training.relating.run import train as train_relating
+    from reir.training.smoke import make_start
+
+    scenes = cache or user_cache_path("reir") / "scenes"
+    if smoke:
+        make_start(config, cache=scenes, workers=workers, device=device, log=note)
+    return train_relating(config, out=folder, cache=scenes, resume=resume, workers=workers, device=device, log=note)

@@ -79,6 +79,20 @@ def load_checkpoint(
     return saved
 
 
+def finished_run(folder: Path) -> dict[str, Any]:
+    """The checkpoint of the finished run in ``folder``; its ``network`` holds the weights that the run ships.
+
+    Raises:
+        UsageError: no run there.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise UsageError(f"no checkpoint at {path}. Name the folder of a finished run as start")
+    saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    average = saved.get("average") if saved.get("config", {}).get("average", {}).get("ships") else None
+    return {**saved, "network": average or saved["network"]}
+
+
 def start_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
     """The finished run in ``folder``: the ``network`` weights that it ships are loaded, its ``heads`` returned.
 
@@ -89,12 +103,9 @@ def start_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
         UsageError: no run there, or one of another network.
     """
     path = folder / NAME
-    if not path.is_file():
-        raise UsageError(f"no checkpoint at {path}. Name the folder of a finished run as start")
-    saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    average = saved.get("average") if saved.get("config", {}).get("average", {}).get("ships") else None
+    saved = finished_run(folder)
     try:
-        missing, unexpected = network.load_state_dict(average or saved["network"], strict=False)
+        missing, unexpected = network.load_state_dict(saved["network"], strict=False)
     except RuntimeError as error:
         raise UsageError(f"{path} holds a network of other sizes: {error}") from None
     new = sorted({name.rsplit(".", 1)[0] for name in missing})

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from reir.errors import UsageError
 from reir.training.photos.config import PhotoConfig
 from reir.training.referring.config import ReferringConfig
+from reir.training.relating.config import RelatingConfig
 from reir.training.section import Section
 
 
@@ -215,13 +216,16 @@ class TrainConfig(Section):
         return self.model_copy(update=changes)
 
 
+AnyConfig = TrainConfig | ReferringConfig | RelatingConfig
+
+
 def preset_names() -> list[str]:
     """Names of the run files shipped with the package."""
     folder = resources.files("reir.training") / "presets"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def load_config(preset_or_path: str, settings: Sequence[str] = ()) -> TrainConfig | ReferringConfig:
+def load_config(preset_or_path: str, settings: Sequence[str] = ()) -> AnyConfig:
     """The run file of a preset name or of a path ending in .toml, with some of its ``settings`` replaced.
 
     A setting is ``KEY=VALUE`` with the key dotted as in errors (``optim.epochs=3``); a value that is no TOML is text.
@@ -240,10 +244,11 @@ def load_config(preset_or_path: str, settings: Sequence[str] = ()) -> TrainConfi
     return parse_config(text, source=preset_or_path, settings=settings)
 
 
-def parse_config(text: str, *, source: str, settings: Sequence[str] = ()) -> TrainConfig | ReferringConfig:
+def parse_config(text: str, *, source: str, settings: Sequence[str] = ()) -> AnyConfig:
     """The run described by a TOML text; ``source`` names it in errors, ``settings`` replace some of it.
 
-    A file with a ``kind`` is that of a detector with a tower, one without is CLARE's.
+    A file of ``kind`` relating trains what comes after CLARE's decoder, one of another kind a detector with a tower,
+    and one without a kind CLARE as a whole.
     """
     try:
         values: dict[str, Any] = tomllib.loads(text)
@@ -251,7 +256,9 @@ def parse_config(text: str, *, source: str, settings: Sequence[str] = ()) -> Tra
         raise UsageError(f"{source} is not TOML: {error}") from error
     for setting in settings:
         _replace(values, setting)
-    schema: type[TrainConfig] | type[ReferringConfig] = ReferringConfig if "kind" in values else TrainConfig
+    schema: type[AnyConfig] = TrainConfig
+    if "kind" in values:
+        schema = RelatingConfig if values["kind"] == "relating" else ReferringConfig
     try:
         return schema.model_validate(values)
     except ValidationError as error:

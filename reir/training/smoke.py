@@ -8,10 +8,13 @@ from pathlib import Path
 from reir.training.checkpoint import NAME
 from reir.training.config import TrainConfig, load_config, preset_names
 from reir.training.processes import join_processes
+from reir.training.relating.config import RelatingConfig
 from reir.training.run import train
 
 
-def make_start(config: TrainConfig, *, cache: Path, workers: int, device: str, log: Callable[[str], None]) -> None:
+def make_start(
+    config: TrainConfig | RelatingConfig, *, cache: Path, workers: int, device: str, log: Callable[[str], None]
+) -> None:
     """Run the smoke form of the preset that a smoke run starts from, unless its folder has a finished run."""
     if config.start is None or (config.start / "model").is_dir():
         return

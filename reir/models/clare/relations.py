@@ -29,8 +29,14 @@ def place_features(boxes_cxcywh: Tensor, units: Tensor, objectness: Tensor) -> T
     sides = (units[..., 2:] - units[..., :2]).clamp(min=1e-3)
     centre = (units[..., 2:] + units[..., :2]) / 2
     return torch.cat(
-        [boxes_cxcywh * 2 - 1, units[..., :2], centre, sides.log() + 2, sides.prod(-1, keepdim=True).log() / 2 + 2]
-        + [objectness.sigmoid()[..., None]],
+        [
+            boxes_cxcywh * 2 - 1,
+            units[..., :2],
+            centre,
+            sides.log() + 2,
+            sides.prod(-1, keepdim=True).log() / 2 + 2,
+            objectness.sigmoid()[..., None],
+        ],
         dim=-1,
     )
 
@@ -117,9 +123,7 @@ class RelationLayers(nn.Module):
     that background queries disturb nobody.
     """
 
-    def __init__(
-        self, *, layers: int, inputs: int, width: int, heads: int, pair_width: int, feedforward: int
-    ) -> None:
+    def __init__(self, *, layers: int, inputs: int, width: int, heads: int, pair_width: int, feedforward: int) -> None:
         super().__init__()
         self.input_norm = nn.LayerNorm(inputs)
         self.input = nn.Linear(inputs, width)
