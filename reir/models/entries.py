@@ -26,7 +26,7 @@ register(
         paper=CLARE_PAPER,
         world="emoji scenes only: it was trained on nothing else and finds nothing sensible in photos",
         transforms=_CLARE_PIXELS,
-        megabytes=10.9,
+        megabytes=16.5,
     )
 )
 register(
