@@ -11,7 +11,7 @@ every annotated object, referred to or not, and keeps a list of what is wrong wi
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -23,6 +23,7 @@ from reir.errors import DatasetError
 
 POOR: Final = "instance quality is poor"
 """What REIRCOCO's makers had their models answer where an object cannot be described (paper, appendix B.2)."""
+_LARGEST: Final = sys.float_info.max
 OUTSIDE_SLACK: Final = 1.0
 """Pixels that a box may stand out of its picture before it is worth telling: annotators' rounding."""
 
@@ -109,7 +110,11 @@ class _Reader:
         self._issues.append(Issue(kind, where, what))
 
     def _read_categories(self) -> None:
-        for position, category in enumerate(self._content.get("categories") or []):
+        categories = self._content.get("categories") or []
+        if not isinstance(categories, list):
+            self._note("malformed", "categories", f"must be a list, got {type(categories).__name__}")
+            categories = []
+        for position, category in enumerate(categories):
             where = f"categories[{position}]"
             if not isinstance(category, dict) or not _is_whole(category.get("id")):
                 self._note("malformed", where, f"has no whole number as id: {category!r}")
@@ -180,7 +185,8 @@ class _Reader:
             self._note("outside", where, f"bbox {bbox} stands out of its {width}x{height} picture")
         category = -1
         if self._category_index:
-            category = self._category_index.get(annotation.get("category_id"), -1)  # type: ignore[arg-type]
+            number = annotation.get("category_id")
+            category = self._category_index.get(number, -1) if isinstance(number, int) else -1
             if category < 0:
                 self._note("malformed", where, f"category {annotation.get('category_id')!r} is not listed")
         crowd = annotation.get("iscrowd", 0)
@@ -208,7 +214,12 @@ def mask_fault(segmentation: Any, width: int, height: int) -> str | None:
         return None
     if isinstance(segmentation, list):
         for polygon in segmentation:
-            if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+            if (
+                not isinstance(polygon, list)
+                or len(polygon) < 6
+                or len(polygon) % 2
+                or not all(map(_is_number, polygon))
+            ):
                 return "has a polygon that is not a list of at least three points x, y"
         return None
     if not isinstance(segmentation, dict) or not isinstance(segmentation.get("counts"), str | list):
@@ -216,6 +227,8 @@ def mask_fault(segmentation: Any, width: int, height: int) -> str | None:
     if segmentation.get("size") != [height, width]:
         return f"is of the size {segmentation.get('size')!r}, the picture of [{height}, {width}]"
     counts = segmentation["counts"]
+    if isinstance(counts, list) and not all(_is_whole(count) for count in counts):
+        return "has run lengths that are no whole numbers"
     if isinstance(counts, list) and sum(counts) != width * height:
         return f"adds up to {sum(counts)} pixels, the picture has {width * height}"
     return None
@@ -235,4 +248,5 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Compared, not asked whether it is finite: a whole number may be too large for that.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST

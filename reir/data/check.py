@@ -15,6 +15,7 @@ from reir.data.annotations import read_annotations
 from reir.data.expected import EXPECTED, WHOLE, Counts, differences
 from reir.data.leaks import Leak, content_hash, drop_pictures, find_leaks, is_held_out, picture_keys
 from reir.data.pictures import find_picture
+from reir.errors import DatasetError
 
 Progress = Callable[[str, int, int], None]
 
@@ -120,8 +121,10 @@ def check_files(
     pictures that it shares with a held-out one.
 
     Raises:
-        DatasetError: a file is missing, or no COCO-style JSON at all.
+        DatasetError: a file is missing, or no COCO-style JSON at all, or two would be written to one.
     """
+    if drop_leaks is not None:
+        _apart(paths, drop_leaks)
     reports: list[FileReport] = []
     keys: dict[str, dict[str, list[str]]] = {}
     for path in dict.fromkeys([*paths, *held_out]):
@@ -171,6 +174,15 @@ def _look_for(
         if progress is not None:
             progress(f"pictures of {annotations.name}", position + 1, len(annotations))
     return tuple(missing), tuple(resized)
+
+
+def _apart(paths: Sequence[str | Path], target: Path) -> None:
+    """Two files of one name would be written over each other."""
+    names: dict[str, str | Path] = {}
+    for path in dict.fromkeys(paths):
+        other = names.setdefault(Path(path).name, path)
+        if other != path:
+            raise DatasetError(f"{other} and {path} would both be written to {target}: clean one at a time")
 
 
 def _has_size(path: Path, width: int, height: int) -> bool:

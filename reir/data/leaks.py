@@ -82,17 +82,23 @@ def drop_pictures(path: Path, names: Iterable[str], target: Path) -> tuple[int, 
         raise DatasetError(f"{target} would be written over: give another folder")
     gone = set(names)
     content: dict[str, Any] = read_json(path)
-    dropped = {
-        image.get("id"): name
-        for image in content["images"]
-        if (name := str(PurePosixPath(image.get("file_name") or ""))) in gone
-    }
-    images = [image for image in content["images"] if image.get("id") not in dropped]
-    annotations = [entry for entry in content["annotations"] if entry.get("image_id") not in dropped]
+    # What is malformed is no picture of ours, and stays as it is.
+    dropped: dict[int, str] = {}
+    for image in content["images"]:
+        name = image.get("file_name") if isinstance(image, dict) else None
+        if isinstance(name, str) and str(PurePosixPath(name)) in gone and isinstance(image.get("id"), int):
+            dropped[image["id"]] = str(PurePosixPath(name))
+    images = [image for image in content["images"] if _number(image, "id") not in dropped]
+    annotations = [entry for entry in content["annotations"] if _number(entry, "image_id") not in dropped]
     counts = len(set(dropped.values())), len(content["annotations"]) - len(annotations)
     content |= {"images": images, "annotations": annotations}
     if "ambiguous" in content:
-        kept = {entry.get("id") for entry in annotations}
+        kept = {_number(entry, "id") for entry in annotations}
         content["ambiguous"] = [record for record in content["ambiguous"] if kept.issuperset(record["annotation_ids"])]
     write_json(target, content)
     return counts
+
+
+def _number(record: Any, key: str) -> int | None:
+    value = record.get(key) if isinstance(record, dict) else None
+    return value if isinstance(value, int) else None

@@ -24,7 +24,7 @@ _PLACED: Final = frozenset(
 
 _ADVERB: Final = re.compile(
     r"\s+(?:behind|next|beside|besides|above|below|beneath|under|underneath|in\s+front|in\s+the\s+middle|"
-    r"in\s+between|there|here|now|away|angle|angles|angled|before|after|through)\b",
+    r"in\s+between|there|here|now|away|ahead|angle|angles|angled|before|after|through)\b",
     re.IGNORECASE,
 )
 """After right, these make it a word of emphasis ("right behind the dog"), unless a word of ``_PLACED`` precedes."""
@@ -40,7 +40,11 @@ _ALWAYS_EMPHASIS: Final = frozenset({"all", "just"})
 """Before right, these make it a word of emphasis ("all right"), unless "of" follows ("just right of the lamp")."""
 
 _VERB_BEFORE: Final = frozenset(
-    re.findall(r"\w+", "was were been being has have had who that which one he she it they")
+    re.findall(
+        r"[\w']+",
+        "was were been being is are has have had who that which one he she it they what's whats that's "
+        "piece pieces slice slices half bit any some more",
+    )
 )
 _REMAINDER: Final = frozenset({"only", "last", "remaining"})
 _VERB_AFTER: Final = re.compile(

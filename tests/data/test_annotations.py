@@ -150,3 +150,21 @@ def test_masks() -> None:
     assert mask_fault(None, 4, 3) is None
     assert mask_fault({"size": [3, 4], "counts": [2, 10]}, 4, 3) is None
     assert "adds up to 11" in (mask_fault({"size": [3, 4], "counts": [1, 10]}, 4, 3) or "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"category_id": [5]},
+        {"bbox": [1, 1, 10**400, 4]},
+        {"segmentation": {"size": [50, 100], "counts": ["a"]}},
+        {"segmentation": [["a"] * 6]},
+    ],
+)
+def test_values_of_another_type_are_malformed(change: dict[str, Any]) -> None:
+    assert [issue.kind for issue in parse(OBJECT | change).issues] == ["malformed"]
+
+
+def test_categories_that_are_no_list_are_malformed() -> None:
+    found = parse(OBJECT, categories=5)
+    assert [str(issue) for issue in found.issues] == ["categories: must be a list, got int"]

@@ -130,3 +130,24 @@ def test_published_counts_of_reircoco_are_those_of_both_files(tmp_path: Path) ->
     )
     coco = write(tmp_path / "instances_val2017.json", ["000000000003.jpg"])
     assert check_files([coco]).differences == ("instances_val2017 has 5,000 pictures, here 1",)
+
+
+def test_training_files_of_one_name_are_not_written_over_each_other(tmp_path: Path) -> None:
+    names = ["COCO_train2014_000000000001.jpg"]
+    files = [write(tmp_path / folder / "instances.json", names) for folder in ("refcoco", "refcoco+")]
+    with pytest.raises(DatasetError, match="one at a time"):
+        check_files(files, drop_leaks=tmp_path / "clean")
+    assert not (tmp_path / "clean").exists()
+
+
+def test_malformed_entries_do_not_stop_the_cleaning(tmp_path: Path) -> None:
+    shared = "COCO_train2014_000000000001.jpg"
+    path = write(tmp_path / "train.json", [shared, "other.jpg"])
+    content = json.loads(path.read_text())
+    content["images"] += ["nonsense", {"id": [7], "file_name": 5}]
+    content["annotations"] += [None, {"id": 99, "image_id": [1]}]
+    path.write_text(json.dumps(content))
+    held_out = write(tmp_path / "test.json", [shared])
+    report = check_files([path, held_out], drop_leaks=tmp_path / "clean")
+    assert report.dropped == {str(tmp_path / "clean/train.json"): (1, 1)}
+    assert [picture.file_name for picture in read_annotations(tmp_path / "clean/train.json")] == ["other.jpg"]

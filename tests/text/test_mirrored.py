@@ -9,6 +9,7 @@ from reir.text.mirrored import mirror_words, says_position
     ("text", "mirrored"),
     [
         ("a red cup", "a red cup"),
+        ("walking right ahead of the dog", "walking right ahead of the dog"),
         ("man on the left", "man on the right"),
         ("Left guy", "Right guy"),
         ("RIGHT zebra", "LEFT zebra"),
@@ -55,6 +56,9 @@ def test_left_and_right_change_places_and_back(text: str, mirrored: str) -> None
         ),
         *("bag left behind", "dog right by the door", "right in the middle of it by the door of number six"),
         *("woman right at the table", "a bag that was left"),
+        "what's left of the pizza",
+        "slice that is left",
+        "two pieces left",
     ],
 )
 def test_what_is_not_certain_is_not_mirrored(text: str) -> None:
