@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from reir.errors import UsageError
@@ -17,7 +18,7 @@ NAME = "checkpoint.pt"
 """The newest checkpoint of a run. The older ones that are kept, and it too, are ``checkpoint-STEP.pt``."""
 
 RESUMABLE: dict[str, set[str] | bool] = {
-    "optim": {"steps", "skip_limit"},
+    "optim": {"steps", "skip_limit", "learning_rate", "bf16"},
     "stages": True,
     "average": {"ships"},
     "log_every": True,
@@ -26,11 +27,16 @@ RESUMABLE: dict[str, set[str] | bool] = {
     "validate_every": True,
     "tensorboard": True,
 }
-"""Settings of CLARE's runs that may differ when one goes on: how long it runs, how often it reports, what ships."""
+"""Settings of CLARE's runs that may differ when one goes on: how long it runs, how often it reports, what ships, and
+what helps a run whose gradients are not finite. None of them changes what a step sees.
+"""
 
 
 def save_checkpoint(folder: Path, config: Section, step: int, state: dict[str, Any], *, keep: int = 1) -> Path:
-    """Path of the newest checkpoint, now the one of this step; the ``keep`` newest ones are left."""
+    """Path of the newest checkpoint, now the one of this step; the ``keep`` newest ones are left.
+
+    Those of later steps go: they are of a run that was left for an older checkpoint of it, or begun anew.
+    """
     path = folder / NAME
     temporary = path.with_suffix(".tmp")
     torch.save({"config": config.model_dump(mode="json"), "step": step, **state}, temporary)
@@ -44,14 +50,20 @@ def save_checkpoint(folder: Path, config: Section, step: int, state: dict[str, A
             shutil.copyfile(temporary, copy)
             copy.replace(numbered)
     temporary.replace(path)
-    for old in kept_checkpoints(folder)[: -keep if keep > 1 else None]:
-        old.unlink()
+    kept = kept_checkpoints(folder)
+    earlier = [other for other in kept if _step(other) <= step]
+    for other in {*kept} - {*(earlier[-keep:] if keep > 1 else [])}:
+        other.unlink()
     return path
 
 
 def kept_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of single steps in a run's folder, oldest first."""
     return sorted(folder.glob("checkpoint-*.pt"))
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.split("-")[1])
 
 
 def load_checkpoint(
@@ -66,12 +78,15 @@ def load_checkpoint(
     """
     path = folder / (NAME if step is None else f"checkpoint-{step:08d}.pt")
     if not path.is_file():
-        kept = [str(int(other.stem.split("-")[1])) for other in kept_checkpoints(folder)]
+        kept = [str(_step(other)) for other in kept_checkpoints(folder)]
         if step is not None and kept:
             raise UsageError(f"no checkpoint at {path}. There are those of the steps {', '.join(kept)}")
         raise UsageError(f"no checkpoint at {path}. Start the run without --resume")
     saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    before = type(config).model_validate(saved["config"]).model_dump(exclude=resumable)
+    try:
+        before = type(config).model_validate(saved["config"]).model_dump(exclude=resumable)
+    except ValidationError:
+        raise UsageError(f"{path} was made by a run of another kind. Use another --out folder") from None
     now = config.model_dump(exclude=resumable)
     if before != now:
         changed = [key for key in now if before.get(key) != now[key]]
@@ -83,13 +98,16 @@ def finished_run(folder: Path) -> dict[str, Any]:
     """The checkpoint of the finished run in ``folder``; its ``network`` holds the weights that the run ships.
 
     Raises:
-        UsageError: no run there.
+        UsageError: no run there, or one that has not come to its end.
     """
     path = folder / NAME
     if not path.is_file():
         raise UsageError(f"no checkpoint at {path}. Name the folder of a finished run as start")
     saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    average = saved.get("average") if saved.get("config", {}).get("average", {}).get("ships") else None
+    config = saved.get("config", {})
+    if (step := saved.get("step", 0)) < (steps := config.get("optim", {}).get("steps", 0)):
+        raise UsageError(f"{path} is at step {step} of {steps}: finish that run first (--out {folder} --resume)")
+    average = saved.get("average") if config.get("average", {}).get("ships") else None
     return {**saved, "network": average or saved["network"]}
 
 

@@ -24,7 +24,7 @@ from reir.training.average import WeightAverage
 from reir.training.checkpoint import load_checkpoint, save_checkpoint
 from reir.training.config import TrainConfig
 from reir.training.interruption import Interruption
-from reir.training.journal import Journal
+from reir.training.journal import Journal, write_settings
 from reir.training.optimiser import make_optimiser, set_learning_rate, trained_parameters
 from reir.training.processes import Processes
 from reir.training.shares import Shares
@@ -155,6 +155,8 @@ def fit(
         log(f"goes on from step {first}")
         if (number := saved.get("processes", processes.count)) != processes.count:
             log(f"it had {number} processes and has {processes.count} now: from here on it sees other batches")
+    if processes.leads:
+        write_settings(out, config)
     steps = config.optim.steps
     reports = _Reports(learner, out, first=first, before=before, log=log) if processes.leads else None
     window = _Window(processes)
@@ -179,7 +181,10 @@ def fit(
                     reports.validate(done)
             if stop and done < steps:
                 log(f"stopped after step {done}; go on with --resume")
+                processes.wait()  # a launcher ends all once the first has left, and one may still be writing
                 raise KeyboardInterrupt
+    if reports is not None and first >= steps:  # it was stopped after its last checkpoint
+        reports.validate(first)
     report = FitReport({}, 0.0, learner.skipped) if reports is None else reports.close()
     return learner, report
 
@@ -249,13 +254,14 @@ class _Window:
 
     def means(self) -> dict[str, float]:
         """Means over steps; a part's values on all processes are shares of one, the gradient's norm is the same."""
-        names = list(self._sums)
+        names = sorted(self._sums)  # processes may have come upon them in different order
         if not names:
             return {}
         own = torch.stack([self._sums[name].double() for name in names])
         total = self._processes.total(own).tolist()
         means = {name: value / self._steps for name, value in zip(names, total, strict=True)}
         means["gradient"] /= self._processes.count
+        means = {name: means[name] for name in self._sums}
         self._sums, self._steps = {}, 0
         return means
 

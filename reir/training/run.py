@@ -14,7 +14,7 @@ from reir.errors import MissingPackageError
 from reir.training.batch import Batch
 from reir.training.checkpoint import start_weights
 from reir.training.config import TrainConfig
-from reir.training.journal import environment, require_tensorboard, write_settings
+from reir.training.journal import environment, require_tensorboard
 from reir.training.loop import fit
 from reir.training.optimiser import parameter_groups
 from reir.training.processes import Processes, join_processes
@@ -76,9 +76,6 @@ def train(
         told(f"starts from {config.start}; new: {', '.join(saved['new']) or 'nothing'}")
     task.network.to(device=processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     task.heads.to(processes.device)
-    if processes.leads:
-        write_settings(out, config)
-    processes.wait()
     learner, fitted = fit(
         task,
         config,

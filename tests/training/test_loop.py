@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from reir.errors import ReirError, UsageError
 from reir.training.average import WeightAverage
-from reir.training.checkpoint import kept_checkpoints
+from reir.training.checkpoint import finished_run, kept_checkpoints
 from reir.training.config import TrainConfig
 from reir.training.journal import Journal
 from reir.training.loop import FitReport, Learner, fit
@@ -70,6 +70,46 @@ def test_only_the_newest_checkpoints_are_kept_and_others_are_told(tmp_path):
         run(tmp_path, resume=True, from_step=2)
     with pytest.raises(UsageError, match=r"other settings \(optim\)"):
         run(tmp_path, settings(optim={"clip": 1.0}), resume=True)
+
+
+def test_a_refused_resume_leaves_the_record_of_the_run(tmp_path):
+    run(tmp_path)
+    record = (tmp_path / "config.json").read_text()
+    with pytest.raises(UsageError, match="other settings"):
+        run(tmp_path, settings(seed=9), resume=True)
+    assert (tmp_path / "config.json").read_text() == record
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    torch.save({**saved, "config": {"kind": "other"}}, tmp_path / "checkpoint.pt")
+    with pytest.raises(UsageError, match="a run of another kind"):
+        run(tmp_path, resume=True)
+
+
+def test_a_run_that_diverges_goes_on_as_it_is_advised_and_drops_what_came_after(tmp_path):
+    run(tmp_path)
+    slower = settings(optim={"learning_rate": 0.01, "steps": 5})
+    run(tmp_path, slower, resume=True, from_step=3)
+    assert newest(tmp_path)["optim"]["param_groups"][0]["lr"] < 0.01
+    assert [int(path.stem[-1]) for path in kept_checkpoints(tmp_path)] == [3, 4, 5]
+
+
+def test_a_run_begun_anew_in_its_folder_keeps_its_own_checkpoints(tmp_path):
+    run(tmp_path)
+    run(tmp_path, settings(steps=2))
+    assert [int(path.stem[-1]) for path in kept_checkpoints(tmp_path)] == [1, 2]
+
+
+def test_a_run_that_was_stopped_after_its_last_checkpoint_is_measured_when_it_goes_on(tmp_path):
+    _, whole = run(tmp_path)
+    _, report = run(tmp_path, resume=True)
+    assert report.validation == whole.validation
+
+
+def test_only_a_finished_run_is_a_start(tmp_path):
+    run(tmp_path)
+    assert finished_run(tmp_path)["step"] == 6
+    (tmp_path / "checkpoint-00000004.pt").replace(tmp_path / "checkpoint.pt")
+    with pytest.raises(UsageError, match=r"step 4 of 6: finish that run first \(--out .* --resume\)"):
+        finished_run(tmp_path)
 
 
 def test_accumulated_batches_make_the_gradient_of_one_large_batch(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reir.training.loop import fit
+from reir.training.loop import _Window, fit
 from reir.training.processes import Processes, _buckets, join_processes
 from tests.processes import run_together
 from tests.training.line_task import LineTask, settings
@@ -26,6 +26,10 @@ def one_process(out: str) -> None:
     assert gradients[0].tolist() == [1.0, 1.0, 1.0]
     assert float(gradients[1].sum()) == 8.0
     assert report.seconds > 0 or not processes.leads
+    window = _Window(processes)
+    parts = {"l1": torch.tensor(1.0), "giou": torch.tensor(5.0), "gradient": torch.tensor(2.0)}
+    window.add(parts if processes.leads else dict(reversed(parts.items())))
+    assert window.means() == {"l1": 2.0, "giou": 10.0, "gradient": 2.0}
 
 
 def test_two_processes_take_the_steps_of_one_that_accumulates_two_batches(tmp_path):
