@@ -61,6 +61,7 @@ def audit(
     if table.exists():
         raise UsageError(f"{table} is there already, perhaps with verdicts. Give --out another folder")
     data = read_annotated(source, images=images)
+    data.require_pictures()
     drawn = sample(data, count, seed=seed, flagged=flagged)
     out.mkdir(parents=True, exist_ok=True)
     draw_sheet(data, drawn, f"Audit of {source.stem}, seed {seed}").save(out / "sheet.jpg", quality=90)

@@ -135,6 +135,8 @@ def generate(
         raise UsageError("say which model describes: --endpoint URL --model NAME")
     if out.resolve() == source.resolve():
         raise UsageError(f"{out} would be written over itself. Give --out another name")
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder: give --out the name of a file")
     server = EndpointSettings(
         endpoint,
         model,
@@ -158,6 +160,7 @@ def generate(
     purse = make_purse(price_in, price_out, ask_above, yes, server.local)
     limits = make_limits(concurrency, requests_per_minute, tokens_per_minute, turns, budget, purse)
     data = read_annotated(source, images=images, captions=captions).first(limit)
+    data.require_pictures()
     run = Generation(data, out, server, settings=settings, prices=purse.prices)
     if dry_run:
         with Journal.beside(out) if journal_path(out).exists() else nullcontext() as journal:

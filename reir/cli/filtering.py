@@ -155,6 +155,8 @@ def filter_expressions(
     if confirm and (db is None or endpoint is None):
         raise UsageError("--confirm looks at what the index found: give --db, and --endpoint with --model")
     data = read_annotated(source, images=images)
+    if vision or confirm:
+        data.require_pictures()
     if data.step == "annotated":
         raise UsageError(
             f"{source} has no descriptions yet. Make them: reir data generate {source} --out described.json"

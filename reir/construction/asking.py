@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from reir.construction.answers import Reading
 from reir.construction.endpoint import (
     Endpoint,
-    EndpointError,
     EndpointSettings,
     Question,
     RequestRefusedError,
@@ -192,14 +191,16 @@ class _Run:
         self.step, self.journal, self.settings = step, journal, settings
         self.prices, self.limits = prices, limits
         self.stop, self.progress = stop, progress
-        self.spent = journal.totals()["cost"] or 0.0
+        self.spent = journal.spent()
         self.stopped: str | None = None
         self.unanswered: dict[int, str] = {}
+        self.settled: frozenset[int] = frozenset()
         self.done = 0
 
     async def all(self) -> Asked:
         started = perf_counter()
         known = self.journal.results(self.step.kind)
+        self.settled = frozenset(item for item, result in known.items() if "failed" not in result)
         units = [unit for unit in self.step.units if any(item not in known for item in unit.items)]
         total = sum(len(unit.items) for unit in self.step.units)
         self.done = total - sum(len(unit.items) for unit in units)
@@ -228,7 +229,7 @@ class _Run:
             workers = [asyncio.create_task(work()) for _ in range(max(1, self.limits.concurrency))]
             try:
                 await asyncio.gather(*workers)
-            except EndpointError:
+            except Exception:
                 # Answers that are on their way are paid for: they are waited for and kept, then the error goes up.
                 self.ending.set()
                 await asyncio.gather(*workers, return_exceptions=True)
@@ -254,7 +255,10 @@ class _Run:
         return Asked(results, failed | unanswered, len(unanswered), left, self.stopped if left else None, seconds)
 
     async def _unit(self, endpoint: Endpoint, unit: Unit) -> None:
-        """Ask about a unit until all its items have a result, at most ``turns`` times."""
+        """Ask about a unit until all its items have a result, at most ``turns`` times.
+
+        Items that have a good one are in the question, which is known by its hash, but keep what they have.
+        """
         try:
             messages = await asyncio.to_thread(self.step.messages, unit)
         except ImageUnreadableError as error:
@@ -271,19 +275,21 @@ class _Run:
                 return
             reading = self.step.read(unit, list(pending), text)
             self._keep(unit, pending, reading)
-            if not pending:
+            if self.settled.issuperset(pending.values()):
                 return
             asked = [*messages, *_question_back(text, reading, list(pending))]
         causes = {
             item: "; ".join(reading.problems.get(number) or reading.general or ["no usable answer"])
             for number, item in pending.items()
+            if item not in self.settled
         }
         failed = {item: {"failed": cause} for item, cause in causes.items()}
         self.journal.record(self.step.kind, unit.key, failed, failed=True)
 
     def _keep(self, unit: Unit, pending: dict[int, int], reading: Reading) -> None:
         good = {pending.pop(number): result for number, result in reading.results.items() if number in pending}
-        self.journal.record(self.step.kind, unit.key, good)
+        new = {item: result for item, result in good.items() if item not in self.settled}
+        self.journal.record(self.step.kind, unit.key, new)
 
     async def _answer(
         self, endpoint: Endpoint, unit: Unit, messages: Sequence[dict[str, Any]], numbers: Sequence[int]

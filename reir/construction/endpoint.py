@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ FORMATS: tuple[AnswerFormat, ...] = ("schema", "object", "text")
 
 _LONGEST_WAIT = 600.0
 """Seconds that an endpoint may ask us to wait; beyond them the request has failed for now."""
+_A_KEY = re.compile(r"[!-~]+")
 _SAID = 300
 """Letters of an endpoint's message that are passed on."""
 
@@ -78,13 +80,21 @@ class EndpointSettings:
     longest_pause: float = 60.0
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(self.url)
+            wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+            httpx.URL(self.url)
+        except (ValueError, httpx.InvalidURL):  # a bracket too few, a port that is no number
+            wrong = True
+        if wrong:
             raise UsageError(f"--endpoint must be an address such as http://127.0.0.1:8000/v1, got {self.url!r}")
         if parts.username or parts.password or parts.query:
             raise UsageError(
                 "--endpoint must hold neither a password nor a query. Name the key's variable: --key-env NAME"
             )
+        if self.key is not None and not _A_KEY.fullmatch(self.key):
+            # It would break the header, and what is said about that repeats it.
+            raise UsageError("the key holds a space, a line break or a letter that no key has. Look at --key-env")
         if self.key is not None and parts.scheme == "http" and not self.local:
             raise UsageError(f"a key would go to {parts.hostname} unencrypted. Give an https address")
 
@@ -294,7 +304,9 @@ class Endpoint:
             if isinstance(text, list):
                 text = "".join(str(part.get("text", "")) for part in text)
             text = str(text if text is not None else message.get("refusal") or "")
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            # Half of a pair that stands for one letter, as a cut answer may end in, could not be stored.
+            text = text.encode("utf-8", "replace").decode("utf-8")
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             return Try(number, "200, but no chat completion", seconds, _request_id(response))
         usage = content.get("usage") if isinstance(content.get("usage"), dict) else {}
         finish = choice.get("finish_reason")
@@ -309,7 +321,7 @@ class Endpoint:
         )
 
     def _message(self, response: httpx.Response) -> str:
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             error = response.json()["error"]
             return self._clean(str(error["message"] if isinstance(error, dict) else error))
         return self._clean(response.text)

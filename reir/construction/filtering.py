@@ -126,13 +126,16 @@ class FilterStep:
         results: dict[int, dict[str, Any]] = {}
         problems = {number: list(found) for number, found in reading.problems.items()}
         taken: dict[str, int] = {}
-        candidates = {text: n for n, one in enumerate(picture.instances, start=1) for text in one.texts}
+        owners: dict[str, list[int]] = {}
+        for n, one in enumerate(picture.instances, start=1):
+            for phrase in one.texts:
+                owners.setdefault(plain(phrase), []).append(n)
         told = [*picture.captions, *(one.category for one in picture.instances)]
         told += [phrase for one in picture.instances for phrase in one.texts]
         for number, record in records.items():
             instance = picture.instances[number - 1]
             phrases = [phrase for phrase in record.phrases if phrase.text.strip() != NONE_SENTENCE]
-            theirs = {plain(text): other for text, other in candidates.items() if other != number}
+            theirs = {same: other for same, all_ in owners.items() for other in all_ if other != number}
             found = _wrong(phrases, instance, theirs | taken)
             if found:
                 problems[number] = found

@@ -81,6 +81,11 @@ class Journal:
         except sqlite3.DatabaseError as error:
             self._lock.release()
             raise ReirError(f"{path} is no journal of reir ({error}). Give --out another name") from error
+        except (ValueError, KeyError, TypeError) as error:
+            self.close()
+            raise ReirError(
+                f"{ledger} has a line that is not ours ({error!r}). Remove it: it is written anew from {path.name}"
+            ) from error
 
     @classmethod
     def beside(cls, out: Path) -> Self:
@@ -107,11 +112,12 @@ class Journal:
             anew: with other settings set the results aside; answers stay, and are used where a request is the same.
 
         Raises:
-            UsageError: the step was begun with other settings, which the message names.
+            UsageError: the step has results by other settings, which the message names.
         """
         row = self._database.execute("SELECT content FROM settings WHERE kind = ?", (kind,)).fetchone()
         content = json.dumps(settings, sort_keys=True)
-        if row is not None and row["content"] != content:
+        begun = self._database.execute("SELECT 1 FROM results WHERE kind = ?", (kind,)).fetchone() is not None
+        if row is not None and row["content"] != content and begun:
             before = json.loads(row["content"])
             changed = sorted(key for key in {*before, *settings} if before.get(key) != settings.get(key))
             if not anew:
@@ -172,6 +178,10 @@ class Journal:
             )
             self._database.execute("DELETE FROM results WHERE kind = ? AND failed", (kind,))
         return len(rows)
+
+    def spent(self) -> float:
+        """The cost of all calls whose price was known."""
+        return float(self._database.execute("SELECT total(cost) FROM calls").fetchone()[0])
 
     def totals(self, kind: str | None = None) -> dict[str, Any]:
         """Calls, tokens and cost of all runs so far; ``cost`` is None where a price was not known."""

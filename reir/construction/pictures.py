@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reir.data.annotations import POOR
+from reir.errors import DatasetError
 from reir.types import Box
 
 Quality = Literal["good", "poor", "failed", "unasked"]
@@ -76,6 +77,17 @@ class AnnotatedSet:
     def first(self, count: int | None) -> AnnotatedSet:
         """The set with its first ``count`` pictures alone; all of them for None."""
         return self if count is None else replace(self, pictures=self.pictures[:count])
+
+    def require_pictures(self) -> None:
+        """Nothing, if the folder of the pictures is there.
+
+        Raises:
+            DatasetError: it is not.
+        """
+        if not self.images_root.is_dir():
+            raise DatasetError(
+                f"the pictures of {self.path} are not in {self.images_root}. Name their folder: --images DIR"
+            )
 
     @property
     def instance_count(self) -> int:

@@ -83,7 +83,7 @@ def _read(path: Path, root: Path, content: Mapping[str, Any], told: Mapping[int,
                 file_name=file_name,
                 width=int(entry["width"]),
                 height=int(entry["height"]),
-                captions=tuple(entry.get("captions") or told.get(image_id) or ()),
+                captions=_list(entry.get("captions") or told.get(image_id)),
                 instances=tuple(instances.get(file_name, {}).values()),
             )
         )
@@ -104,7 +104,7 @@ def _step(info: Any, pictures: Iterable[AnnotatedPicture]) -> Step:
 
 def _instance(record: Mapping[str, Any], entry: Mapping[str, Any], names: Mapping[int, str]) -> AnnotatedInstance:
     box = _box(record, entry)
-    texts = tuple(record.get("expressions") or entry.get("expressions") or ())
+    texts = _list(record.get("expressions") or entry.get("expressions"))
     if not all(isinstance(text, str) for text in texts):
         raise ValueError(f"annotation {record['id']}: an expression must be text, got {texts!r}")
     quality: Quality = record.get("quality") or ("good" if texts else "unasked")
@@ -124,6 +124,11 @@ def _instance(record: Mapping[str, Any], entry: Mapping[str, Any], names: Mappin
         warnings=tuple(record.get("warnings") or ()),
         record=record,
     )
+
+
+def _list(texts: Any) -> tuple[Any, ...]:
+    """Several texts, or one that stands without a list."""
+    return (texts,) if isinstance(texts, str) else tuple(texts or ())
 
 
 def _box(record: Mapping[str, Any], entry: Mapping[str, Any]) -> Box:

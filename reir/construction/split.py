@@ -36,11 +36,14 @@ def read_ids(path: Path) -> frozenset[int]:
     """The image ids of a text file, one a line.
 
     Raises:
-        UsageError: the file cannot be read, or holds something else.
+        UsageError: the file cannot be read, or holds something else, or nothing.
     """
     try:
-        return frozenset(int(line) for line in path.read_text(encoding="utf-8").split())
+        ids = frozenset(int(line) for line in path.read_text(encoding="utf-8").split())
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{path} must hold image ids, one a line: {error}") from None
+    if not ids:
+        raise UsageError(f"{path} must hold image ids, one a line, and is empty")
+    return ids

@@ -41,6 +41,8 @@ def problems_of(text: str) -> list[str]:
     found = []
     if not text.strip():
         return ["it is empty"]
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        found.append("it holds half a letter, which no file can")
     words = len(text.split())
     if words > MOST_WORDS:
         found.append(f"it has {words} words, more than {MOST_WORDS}")

@@ -205,6 +205,12 @@ def test_what_cannot_be_done_is_said(command: Reir, tmp_path: Path) -> None:
     server = ("--endpoint", "http://localhost:1/v1", "--model", "m")
     itself = command("data", "generate", source, "--out", source, *server)
     assert (itself.code, "over itself" in itself.err) == (2, True)
+    folder = command("data", "generate", source, "--out", tmp_path / "images", *server)
+    assert (folder.code, "is a folder" in folder.err) == (2, True)
+    for asked in (("generate", source, "--out", tmp_path / "o", *server), ("audit", source, "--out", tmp_path / "a")):
+        nowhere = command("data", *asked, "--images", tmp_path / "nowhere")
+        assert (nowhere.code, "--images DIR" in nowhere.err) == (1, True)
+    assert not list(tmp_path.glob("*.journal"))
     done = tmp_path / "described.json"
     content = json.loads(source.read_text())
     content["annotations"][0]["expressions"] = ["a dog on the left"]

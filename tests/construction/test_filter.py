@@ -175,6 +175,21 @@ def test_a_wrong_decision_is_asked_again_with_what_is_wrong(tmp_path: Path, name
     assert texts_of(filtration) == {1: tuple(TEXTS), 2: tuple(OTHER), 3: ()}
 
 
+def test_words_that_two_objects_have_are_kept_for_neither(tmp_path: Path) -> None:
+    path = described_file(tmp_path)
+    content = json.loads(path.read_text())
+    content["annotations"][1]["expressions"] = [TEXTS[0], OTHER[1]]
+    path.write_text(json.dumps(content))
+    step = FilterStep(read_annotated(path), FilterSettings(), EndpointSettings("http://127.0.0.1:1/v1", "reader"))
+    kept = {"text": TEXTS[0], "verdict": "kept", "from": [0]}
+    answer = {"instances": [{"number": number, "phrases": [kept]} for number in (1, 2)]}
+    reading = step.read(step.units[0], [1, 2], json.dumps(answer))
+    assert reading.problems == {
+        1: ["phrase 1 is also given to number 2"],
+        2: ["phrase 1 is also given to number 1"],
+    }
+
+
 def test_an_instance_that_stays_undecided_has_no_expressions(tmp_path: Path) -> None:
     filtration, _ = filtered(tmp_path, editor(number_missing))
     assert filtration.failed == {2: "it is missing"}

