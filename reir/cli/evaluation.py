@@ -165,7 +165,11 @@ def evaluate(
     if len(files) > 1 and (save_outcomes is not None or compare_with is not None):
         raise UsageError("--save-outcomes and --compare are of one data set: measure it alone")
     other = None if compare_with is None else SavedOutcomes.load(compare_with)
+    if save_outcomes is not None and save_outcomes.is_dir():
+        raise UsageError(f"{save_outcomes} is a folder: give --save-outcomes a file")
     sets = [load_dataset(file, images=images) for file in files]
+    if other is not None:
+        other.require_queries_of(sets[0], task.value)
     index = None if db is None else Index.open(db, database_url=database_url)
     bench = _Bench(
         index,
@@ -212,12 +216,14 @@ def dataset_files(given: Sequence[str]) -> list[str]:
     Raises:
         DatasetError: a folder has none.
     """
+    from reir.data.registry import registered_datasets
     from reir.errors import DatasetError
 
     files: list[str] = []
+    known = {entry.name for entry in registered_datasets()}
     for name in given:
         inside = [name]
-        if Path(name).is_dir():
+        if name not in known and Path(name).is_dir():
             inside = sorted(str(path) for path in Path(name).glob("*.json") if not path.stem.endswith("train"))
         if not inside:
             raise DatasetError(f"the folder {name} has no JSON files of expressions. Make them with: reir data convert")

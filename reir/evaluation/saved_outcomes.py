@@ -112,6 +112,24 @@ class SavedOutcomes:
                 f"--save-outcomes {path}"
             ) from error
 
+    def require_queries_of(self, dataset: Dataset, task: Task) -> None:
+        """Nothing, if a system that is measured on ``dataset`` at this task can be compared with this one.
+
+        Raises:
+            UsageError: these are outcomes of another task, or of other queries.
+        """
+        expressions, file_names = zip(*((query.text, query.file_name) for query in dataset.queries), strict=True)
+        self._require(f"what is measured now ({dataset.name})", task, expressions, file_names)
+
+    def _require(self, other: str, task: Task, expressions: Sequence[str], file_names: Sequence[str]) -> None:
+        if task != self.task:
+            raise UsageError(f"{self.system} was measured at the task {self.task}, {other} at {task}")
+        if (list(self.expressions), list(self.file_names)) != (list(expressions), list(file_names)):
+            raise UsageError(
+                f"{self.system} answered other queries ({self.dataset}: {len(self.expressions)}) than {other} "
+                f"({len(expressions)} queries); only the same ones can be compared"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -138,16 +156,11 @@ def compare(first: SavedOutcomes, other: SavedOutcomes, *, ks: Sequence[int], se
     Raises:
         UsageError: they answered other queries, or another task, or share no figure.
     """
-    if first.task != other.task:
-        raise UsageError(f"{other.system} was measured at the task {other.task}, {first.system} at {first.task}")
-    if (list(first.expressions), list(first.file_names)) != (list(other.expressions), list(other.file_names)):
-        raise UsageError(
-            f"{other.system} answered other queries ({other.dataset}: {len(other.expressions)}) than {first.system} "
-            f"({first.dataset}: {len(first.expressions)}); only the same ones can be compared"
-        )
+    other._require(first.system, first.task, first.expressions, first.file_names)
     counted = [k for k in ks if k <= min(first.ranks.depth, other.ranks.depth)]
     ious = [iou for iou in first.ranks.ious if iou in other.ranks.ious]
-    if not counted or not ious:
+    # Figures inside the right picture have no k, those of pictures no overlap.
+    if (not counted and first.task != "rec") or (not ious and first.task == "reir"):
         raise UsageError(
             f"nothing to compare: {other.system} was counted to k = {other.ranks.depth} at IoU {list(other.ranks.ious)}"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reir.cli.app import run
+from reir.cli.evaluation import dataset_files
 from reir.data import find_dataset
 from tests.cli.conftest import Done
 from tests.models.towers.tiny_tower import save_tiny_tower
@@ -181,3 +182,11 @@ def test_outcomes_are_saved_and_compared(reir: Reir, gallery: Path, tower: Path,
     several = reir("eval", gallery / "sets", *arguments[2:], "--compare", saved)
     assert several.code == 2
     assert "measure it alone" in several.err
+    folder = reir(*arguments, "--save-outcomes", tmp_path)
+    assert (folder.code, "is a folder" in folder.err) == (2, True)
+
+
+def test_a_name_is_a_data_set_beside_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert dataset_files(["demo"]) == ["demo"]

@@ -110,3 +110,23 @@ def test_a_file_of_another_kind(tmp_path):
     for name in ("a.parquet", "b.parquet", "nowhere.parquet"):
         with pytest.raises(DatasetError, match="--save-outcomes"):
             SavedOutcomes.load(tmp_path / name)
+
+
+def test_what_a_task_does_not_count_does_not_stop_a_comparison():
+    ranks = Ranks(np.zeros(2), np.full(2, 0.9), np.zeros((2, 1)), np.zeros(2), (0.9,), 1)
+    boxes = compare(saved([0, 0], [0.9, 0.9], task="rec"), saved([0, 0], [0.9, 0.9], task="rec", ranks=ranks), ks=(5,))
+    assert boxes.differences["precision_at_0.5"] == 0
+    pictures = compare(saved([0, 0], [1, 1], task="tir"), saved([0, 0], [1, 1], task="tir", ranks=ranks), ks=(1,))
+    assert pictures.differences == {"image_recall": {"1": 0.0}}
+
+
+def test_other_queries_are_refused_before_anything_is_measured(tmp_path):
+    data = write_dataset(tmp_path)
+    texts, names = [query.text for query in data.queries], [query.file_name for query in data.queries]
+    count = len(data.queries)
+    same = saved([0] * count, [0.9] * count, expressions=texts, file_names=names)
+    same.require_queries_of(data, "reir")
+    with pytest.raises(UsageError, match="at the task reir"):
+        same.require_queries_of(data, "rec")
+    with pytest.raises(UsageError, match="answered other queries"):
+        replace(same, expressions=texts[::-1]).require_queries_of(data, "reir")
