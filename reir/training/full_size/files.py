@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from reir.data import find_dataset
 from reir.errors import DatasetError, UsageError
 from reir.training.config import TrainConfig
 
+_CLEANED = (
+    "clean",
+    "reir data check annotations/instances_train2017.json sets/*.json reir_coco_*.json --drop-leaks clean",
+)
 _ORIGIN = {
     "refcoco": "reir data convert 'refcoco/refs(unc).p' DIR",
     "refcoco+": "reir data convert 'refcoco+/refs(unc).p' DIR",
@@ -24,7 +27,8 @@ def require_files(config: TrainConfig, *, resume: bool = False) -> None:
     Raises:
         UsageError: some are not; all are listed, each with where it comes from.
     """
-    wanted = [(f"photos.sources.{i}", source.file, source.images) for i, source in enumerate(_sources(config))]
+    sources = () if config.photos is None else config.photos.sources
+    wanted = [(f"photos.sources.{i}", source.file, source.images) for i, source in enumerate(sources)]
     if config.validation is not None:
         wanted.append(("validation", config.validation.file, config.validation.images))
     missing: list[str] = []
@@ -37,6 +41,9 @@ def require_files(config: TrainConfig, *, resume: bool = False) -> None:
         folder = images if images is not None else path.parent / "images"
         if not folder.is_dir():
             missing.append(f"  {key}.images: {folder}, the folder of its pictures")
+    for i, source in enumerate(sources):
+        if source.objects is not None and not Path(source.objects).is_file():
+            missing.append(f"  photos.sources.{i}.objects: {source.objects}. {_origin(source.objects)}")
     if config.start is not None and not resume and not config.start.is_dir():
         missing.append(f"  start: {config.start}, a finished run. Make it with: reir train {config.start.name}")
     if missing:
@@ -48,10 +55,8 @@ def require_files(config: TrainConfig, *, resume: bool = False) -> None:
         )
 
 
-def _sources(config: TrainConfig) -> list[Any]:
-    return [] if config.photos is None else list(config.photos.sources)
-
-
 def _origin(file: str) -> str:
     name = Path(file).name.split("_")[0]
+    if Path(file).parent.name == _CLEANED[0] and name in _ORIGIN:
+        return f"Leave out the pictures of the held-out files with: {_CLEANED[1]}"
     return _ORIGIN.get(name, "Give another file in a run file of your own")

@@ -48,7 +48,7 @@ class PhotoTask:
         require_files(config, resume=resume)
         self._config, self._photos, self._processes = config, config.photos, processes
         self._tokenizer = _tokenizer(config, out if resume else config.start and config.start / "model")
-        if processes.leads:
+        if processes.leads and not (resume and (out / TOKENIZER).is_file()):  # others may be reading it
             out.mkdir(parents=True, exist_ok=True)
             self._tokenizer.save(out / TOKENIZER)
         network = config.network.model_dump(include={"routed_experts", "active_experts"}, exclude_none=True)

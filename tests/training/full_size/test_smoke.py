@@ -74,14 +74,15 @@ def test_what_is_missing_is_told_at_once_with_where_it_comes_from(tmp_path, monk
         train(load_config("clare-vit-b-stage1"), out=tmp_path / "run", cache=tmp_path, device="cpu")
     message = str(caught.value)
     assert "needs 5 things that are not here" in message
+    assert message.count("--drop-leaks clean") == 4
     for part in (
-        "photos.sources.0.file: annotations/instances_train2017.json",
-        "reir data convert 'refcoco/refs(unc).p'",
-        "reir data convert 'refcocog/refs(umd).p'",
-        "validation.file: sets/refcoco_unc_val.json",
+        "photos.sources.0.file: clean/instances_train2017.json",
+        "validation.file: sets/refcoco_unc_val.json. reir data convert 'refcoco/refs(unc).p' DIR",
         "reir train clare-vit-b-stage1 --smoke",
     ):
         assert part in message
     with pytest.raises(UsageError, match=r"start: runs/clare-vit-b-stage1, .*reir train clare-vit-b-stage1"):
+        train(load_config("clare-vit-b-stage2"), out=tmp_path / "run", cache=tmp_path, device="cpu")
+    with pytest.raises(UsageError, match=r"objects: annotations/instances_train2017.json. it comes with COCO 2017"):
         train(load_config("clare-vit-b-stage2"), out=tmp_path / "run", cache=tmp_path, device="cpu")
     assert not (tmp_path / "run").exists()
