@@ -65,12 +65,17 @@ def train(
     The model folder that it prints can be used with --model: clare:FOLDER, rcnn-clip:FOLDER or rpn-clip:FOLDER.
     """
     from reir.cli.console import note
+    from reir.errors import UsageError
     from reir.training import RelatingConfig, TrainConfig, load_config
 
     config = load_config(preset, settings or ())
     if smoke:
         config = config.smoke()
     folder = out or Path("runs") / (f"{config.name}-smoke" if smoke else config.name)
+    if from_step is not None and not isinstance(config, TrainConfig):
+        raise UsageError(f"--from-step is for runs of the whole of CLARE; {config.name} keeps its last one: --resume")
+    if not (smoke or resume or from_step is not None) and (folder / "checkpoint.pt").is_file():
+        raise UsageError(f"{folder} holds a run. Go on with it by --resume, or name another folder with --out")
     # Only now torch: a wrong run file is told at once.
     if isinstance(config, TrainConfig):
         from platformdirs import user_cache_path
@@ -94,11 +99,8 @@ def train(
     elif isinstance(config, RelatingConfig):
         report = _train_relations(config, folder, cache, smoke=smoke, resume=resume, workers=workers, device=device)
     else:
-        from reir.errors import UsageError
         from reir.training.referring.run import train as train_referring
 
-        if from_step is not None:
-            raise UsageError(f"--from-step is for runs of CLARE; {config.name} keeps its last checkpoint: --resume")
         report = train_referring(config, out=folder, resume=resume, device=device, log=note)
     print(report.folder)
 

@@ -17,7 +17,7 @@ _PLAIN = ("pos_embed", "positional_embedding")
 
 
 def parameter_groups(modules: Sequence[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels decay; biases, norms, embeddings of size one, t and b do not."""
+    """Matrices, kernels and embeddings decay; biases, norms, SigLIP's position tables, t and b do not."""
     return _groups(modules, weight_decay, tower_factor=1.0)
 
 

@@ -176,6 +176,16 @@ def test_train_says_what_is_wrong_with_a_run_file(command: Reir, tmp_path: Path)
     assert "modle" in wrong.err
 
 
+def test_train_does_not_begin_over_a_run_and_refuses_what_it_cannot_go_on_from(command: Reir, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    again = command("train", "clare-tiny", "--out", tmp_path)
+    assert again.code == 2
+    assert "holds a run. Go on with it by --resume" in again.err
+    older = command("train", "clare-tiny-relations", "--from-step", "500", "--out", tmp_path / "new")
+    assert older.code == 2
+    assert "--from-step is for runs of the whole of CLARE" in older.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
