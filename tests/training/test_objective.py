@@ -14,8 +14,11 @@ from reir.models.clare.config import NANO
 from reir.models.clare.outputs import TextOutput, VisualOutput
 from reir.training.batch import GALLERY, OPEN, PICTURE, Batch
 from reir.training.config import CliaConfig, LossConfig
+from reir.training.forward import forward_loss
 from reir.training.objective import prediction_labels, total_loss
-from reir.training.shares import Shares, count_batch
+from reir.training.processes import Processes
+from reir.training.shares import WHOLE, Shares, count_batch
+from tests.training.line_task import settings
 
 PICTURES, QUERIES, TEXTS = 4, 6, 9
 OBJECTS = [0, 0, 1, 3, 3, 3]
@@ -135,3 +138,26 @@ def test_predictions_on_padding_are_left_out():
     rows = labels.unflatten(1, (PICTURES, QUERIES))[:, 2]
     assert (rows[:, :3] == -1).all()
     assert (rows[:, 3:] == 0).all()
+
+
+def test_a_batch_without_objects_has_the_parts_of_the_others(network):
+    """Processes add up their parts one by one; with denoising queries, one of them may have none to make."""
+    _, _, batch = outputs()
+    few = {"token_ids": batch.token_ids[:1], "token_mask": batch.token_mask[:1], "text_picture": torch.zeros(1).long()}
+    found = []
+    for count in (2, 0):
+        objects = {"boxes_cxcywh": batch.boxes_cxcywh[:count], "object_picture": batch.object_picture[:count]}
+        loss, parts = forward_loss(
+            network,
+            nn.ModuleDict(),
+            torch.rand(1, 3, 64, 64),
+            replace(batch, **objects, **few, labels=torch.ones(1, count, dtype=torch.int8)),
+            config=settings(network={"denoising": 4}),
+            processes=Processes(torch.device("cpu")),
+            shares=WHOLE,
+        )
+        assert torch.isfinite(loss)
+        found.append(parts)
+    assert found[0].keys() == found[1].keys()
+    assert found[0]["denoising"] > 0
+    assert found[1]["denoising"] == 0
