@@ -218,7 +218,9 @@ def main() -> None:
         ]
         print("  ".join(columns), flush=True)
     if chosen.json:
-        chosen.json.write_text(json.dumps({"device": name, "model": chosen.model, "rows": results}, indent=1))
+        asked = {key: value for key, value in vars(chosen).items() if key not in {"json", "device"}}
+        facts = {"device": name, **asked, "flop_a_picture": operations, "product": rate}
+        chosen.json.write_text(json.dumps({**facts, "rows": results}, indent=1))
 
 
 if __name__ == "__main__":
