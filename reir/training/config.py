@@ -228,7 +228,8 @@ def preset_names() -> list[str]:
 def load_config(preset_or_path: str, settings: Sequence[str] = ()) -> AnyConfig:
     """The run file of a preset name or of a path ending in .toml, with some of its ``settings`` replaced.
 
-    A setting is ``KEY=VALUE`` with the key dotted as in errors (``optim.epochs=3``); a value that is no TOML is text.
+    A setting is ``KEY=VALUE`` with the key dotted as in errors (``optim.epochs=3``, ``photos.sources.0.images=DIR``); a
+    value that is no TOML is text.
 
     Raises:
         UsageError: no such preset or file, or keys and values that are wrong, all listed.
@@ -275,8 +276,16 @@ def _replace(values: dict[str, Any], setting: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *tables, last = key.split(".")
+    inner: Any = values
     for table in tables:
-        values = values.setdefault(table, {})
-        if not isinstance(values, dict):
+        if isinstance(inner, list):
+            if not (table.isdecimal() and int(table) < len(inner)):
+                raise UsageError(f"{setting!r}: {table} is none of 0 to {len(inner) - 1}, the tables there")
+            inner = inner[int(table)]
+        else:
+            inner = inner.setdefault(table, {})
+        if not isinstance(inner, dict | list):
             raise UsageError(f"{setting!r}: {table} is a value, not a table")
-    values[last] = value
+    if not isinstance(inner, dict):
+        raise UsageError(f"{setting!r}: name one of the tables of {tables[-1]} and its setting, as 0.{last}")
+    inner[last] = value

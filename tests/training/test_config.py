@@ -132,3 +132,20 @@ def test_towers_learn_at_a_rate_of_their_own():
     assert found[id(network.visual.encoder.weight)] == (pytest.approx(rate), decay)
     assert found[id(network.scale)] == (pytest.approx(rate), 0.0)
     assert len(found) == 5
+
+
+def test_a_setting_of_one_of_several_tables():
+    config = load_config("clare-vit-b-stage1", ["photos.sources.2.images=coco/train2017", "photos.sources.0.weight=2"])
+    assert [str(source.images) for source in config.photos.sources] == ["train2017"] * 2 + [
+        "coco/train2017",
+        "train2017",
+    ]
+    assert config.photos.sources[0].weight == 2
+    for setting, message in (
+        ("photos.sources.4.images=x", "4 is none of 0 to 3"),
+        ("photos.sources.first.images=x", "first is none of 0 to 3"),
+        ("photos.sources.images=x", "as 0.images"),
+        ("photos.pictures.0=x", "pictures is a value, not a table"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            load_config("clare-vit-b-stage1", [setting])
