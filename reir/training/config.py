@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from reir.errors import UsageError
+from reir.models.clare.config import TINY
 from reir.training.photos.config import PhotoConfig
 from reir.training.referring.config import ReferringConfig
 from reir.training.relating.config import RelatingConfig
@@ -115,6 +116,15 @@ class NetworkConfig(Section):
     )
     denoising: int = Field(default=0, ge=0, description="denoising queries a picture (DN-DETR), about so many")
 
+    @model_validator(mode="after")
+    def _fits(self) -> NetworkConfig:
+        # Every size has the paper's numbers.
+        routed = TINY.routed_experts if self.routed_experts is None else self.routed_experts
+        active = TINY.active_experts if self.active_experts is None else self.active_experts
+        if active > routed or (routed and not active):
+            raise ValueError(f"active_experts must be 1 to routed_experts, or both 0; they are {active} and {routed}")
+        return self
+
 
 class PretrainedConfig(Section):
     """Published weights that a run on photographs begins with; ``start`` is for those of a run here."""
@@ -185,6 +195,9 @@ class TrainConfig(Section):
         if any(foreign.values()):
             other = "photographs (photos)" if self.photos is None else "emoji scenes (data)"
             raise ValueError(f"{', '.join(key for key in foreign if foreign[key])}: only for runs on {other}")
+        ends = [stage.until for stage in self.stages]
+        if ends != sorted(set(ends)) or ends[-1:] != [1.0]:
+            raise ValueError(f"stages: until must rise and end at 1.0, got {ends}")
         if self.start is not None and (self.pretrained.siglip or self.pretrained.detector):
             raise ValueError("start and pretrained both name the first weights: leave one of them out")
         return self

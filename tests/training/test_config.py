@@ -55,6 +55,10 @@ def test_the_stages_of_the_paper():
         (["validation.file=demo"], "validation: only for runs on photographs"),
         (["photos.sources=[{file='demo', task='reir'}]"], "name one of the two"),
         (["photos.short_side=[9, 3]"], r"photos\.sources"),
+        (["network.routed_experts=0"], "they are 2 and 0"),
+        (["network.active_experts=5"], "they are 5 and 4"),
+        (["stages=[{until=0.5}]"], r"must rise and end at 1\.0, got \[0\.5\]"),
+        (["stages=[{until=1.0}, {until=0.5}]"], "must rise"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_told(settings, told):
