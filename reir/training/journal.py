@@ -49,7 +49,8 @@ class Journal:
             require_tensorboard()
             from torch.utils.tensorboard import SummaryWriter
 
-            self._scalars = SummaryWriter(folder / SCALARS, purge_step=first)  # type: ignore[no-untyped-call]
+            untyped: Any = SummaryWriter  # in some releases of torch
+            self._scalars = untyped(folder / SCALARS, purge_step=first)
 
     def losses(self, step: int, values: Mapping[str, float]) -> None:
         """Note the mean losses and rates of the last steps."""
