@@ -37,7 +37,7 @@ class MixOfRelationExperts(nn.Module):
         """T (Q, outputs), not normalised, and the softmax gates (Q, N_r) of eq. 2, from F_t (Q, width)."""
         total = sum((expert(sentence) for expert in self.shared), start=sentence.new_zeros(()))
         if self.gate is None:
-            return total, sentence.new_zeros((len(sentence), 0))
+            return total, sentence.new_zeros((sentence.shape[0], 0))
         gates = self.gate(sentence).float().softmax(-1)
         kept = keep_largest(gates, self.active)
         answers = torch.stack([expert(sentence) for expert in self.routed], dim=1)  # (Q, N_r, outputs)
