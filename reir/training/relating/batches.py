@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -17,7 +16,7 @@ from reir.data.expressions import label_pairs
 from reir.training.relating.config import GroupConfig
 from reir.training.relating.states import States, load_states
 from reir.training.relating.views import BACKGROUND, Text, View, draw_texts, make_view
-from reir.training.scenes.cache import SceneRecord, load_shard
+from reir.training.scenes.cache import SceneRecord, load_shards
 
 if TYPE_CHECKING:
     from reir.text import WordTokenizer
@@ -66,10 +65,7 @@ class StateBatches(Dataset[StateBatch]):
         seed: int,
         steps: int,
     ) -> None:
-        gc.disable()  # millions of small objects, none of them garbage, would be looked at again and again
-        self._records: list[SceneRecord] = [record for path in shards for record in load_shard(path).records]
-        gc.enable()
-        gc.freeze()
+        self._records: list[SceneRecord] = [record for shard in load_shards(shards) for record in shard.records]
         self._states: tuple[States, States] = load_states(shards, folder)
         self._config, self._tokenizer, self._seed, self._steps = config, tokenizer, seed, steps
         self._views: dict[tuple[int, bool], View] = {}

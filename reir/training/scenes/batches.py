@@ -6,7 +6,6 @@ batch: a short phrase is often true of objects in several pictures, and unmarked
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from reir.data.expressions import (
 from reir.data.scenes import COLOURS, SIZES, Scene, load_nouns, mirror
 from reir.training.batch import GALLERY, PICTURE, Batch, SceneTruth
 from reir.training.config import BatchConfig
-from reir.training.scenes.cache import SceneRecord, load_shard
+from reir.training.scenes.cache import SceneRecord, load_shards
 
 if TYPE_CHECKING:
     from reir.text import WordTokenizer
@@ -64,10 +63,7 @@ class SceneBatches(Dataset[Batch]):
     def __init__(
         self, shards: list[Path], *, config: BatchConfig, tokenizer: WordTokenizer, seed: int, steps: int
     ) -> None:
-        gc.disable()  # millions of small objects, none of them garbage, would be looked at again and again
-        self._shards = [load_shard(path) for path in shards]
-        gc.enable()
-        gc.freeze()
+        self._shards = load_shards(shards)
         self._config = config
         self._tokenizer = tokenizer
         self._seed = seed

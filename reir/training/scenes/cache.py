@@ -6,6 +6,8 @@ array, so that a batch of equal shapes is one fancy index.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import hashlib
 import json
 import os
@@ -110,6 +112,22 @@ def load_shard(path: Path) -> Shard:
         height, width = map(int, file.stem.removeprefix("pixels-").split("x"))
         pixels[height, width] = np.load(file, mmap_mode="r")
     return Shard(records, pixels)
+
+
+def load_shards(paths: Iterable[Path]) -> list[Shard]:
+    """All shards of a run, out of the garbage collector's sight until the process ends.
+
+    Their millions of small objects, none of them garbage, would be looked at again and again, and copied in workers
+    that are forked. What is out of sight at the end counts as leaked by other libraries, who then say so at length.
+    """
+    gc.disable()
+    try:
+        shards = [load_shard(path) for path in paths]
+    finally:
+        gc.enable()
+    gc.freeze()
+    atexit.register(gc.unfreeze)
+    return shards
 
 
 def letterboxed_scene(scene: Scene, canvases: list[tuple[int, int]], scale: float) -> Letterbox:
