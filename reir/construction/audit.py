@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reir.construction.pictures import AnnotatedInstance, AnnotatedPicture, AnnotatedSet
-from reir.construction.writing import write_text
+from reir.data.jsonfile import write_text
 from reir.errors import UsageError
 
 COLUMNS = ("place", "annotation_id", "file_name", "expression", "flags", "verdict", "note")

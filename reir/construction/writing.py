@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reir.construction.pictures import AnnotatedInstance, AnnotatedPicture, AnnotatedSet
+from reir.data.jsonfile import write_text
 
 
 def write_described(
@@ -106,14 +106,3 @@ def write_json(path: Path, content: Any) -> None:
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write one line of JSON a record, whole or not at all."""
     write_text(path, "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.new")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)

@@ -12,13 +12,13 @@ Boxes are ``[x, y, w, h]`` in the file and xyxy in memory. An annotation may say
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reir.data.dataset import SIZE_CLASSES, Dataset, DatasetImage, Query, Target
+from reir.data.jsonfile import read_json
 from reir.data.registry import find_dataset
 from reir.errors import DatasetError
 from reir.geometry import xywh_to_xyxy
@@ -33,12 +33,7 @@ def load_dataset(path_or_name: str | Path, *, images: Path | None = None) -> Dat
         DatasetError: there is no such file or name, or the file is malformed or contradicts itself.
     """
     path = find_dataset(path_or_name)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"data set {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DatasetError(f"data set {path} is not JSON: {error}") from error
+    content = read_json(path)
     try:
         return _Reader(content).dataset(path, images if images is not None else path.parent / "images")
     except _MalformedError as error:

@@ -16,11 +16,8 @@ from reir.training.checkpoint import start_weights
 from reir.training.config import TrainConfig
 from reir.training.journal import environment, require_tensorboard
 from reir.training.loop import fit
-from reir.training.optimiser import parameter_groups
 from reir.training.processes import Processes, join_processes
 from reir.training.task import Task
-
-__all__ = ["TrainReport", "environment", "parameter_groups", "train"]
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,15 @@ from reir.models.device import resolve_device
 from reir.text import WordTokenizer
 from reir.training.checkpoint import NAME, finished_run, load_checkpoint, save_checkpoint
 from reir.training.config import DataConfig, OptimConfig
+from reir.training.journal import environment
+from reir.training.optimiser import parameter_groups
 from reir.training.relating.batches import StateBatch, StateBatches
 from reir.training.relating.card import relating_card
 from reir.training.relating.config import RelatingConfig
 from reir.training.relating.objective import encode_by_length, relate, relating_loss
 from reir.training.relating.states import build_states
 from reir.training.relating.validation import build_validation_states, validate_related
-from reir.training.run import TrainReport, environment, parameter_groups
+from reir.training.run import TrainReport
 from reir.training.scenes.auxiliary import ObjectHeads, ParseHeads
 from reir.training.scenes.batches import NOUNS
 from reir.training.scenes.cache import build_cache, cache_key
