@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from reir.types import FloatArray, Instances, IntArray, ModelIdentity, Picture
+from reir.types import FloatArray, Grounding, Instances, IntArray, ModelIdentity, Picture
 
 
 class Calibration(Protocol):
@@ -104,6 +104,32 @@ class CropModel(Protocol):
 
     def encode_boxes(self, picture: Picture, boxes: FloatArray) -> FloatArray:
         """The unit embeddings (N, E) float32 of boxes (N, 4), in pixels of the upright original; cropped as indexed."""
+        ...
+
+
+class Grounder(Protocol):
+    """A method that finds an expression's object in a picture by itself, without proposals or an index.
+
+    Making one is cheap: networks are loaded by the first call of ``ground``. Safe from several threads.
+    """
+
+    @property
+    def name(self) -> str:
+        """As it is asked for."""
+        ...
+
+    @property
+    def decode_side(self) -> int:
+        """Longer side in pixels beyond which a decoded picture brings it nothing."""
+        ...
+
+    def ground(
+        self, questions: Sequence[tuple[Picture, str]], *, out_of_time: Callable[[], bool] = lambda: False
+    ) -> list[Grounding]:
+        """The answer to each (picture, expression), worked on together.
+
+        Once ``out_of_time`` says so, a method that goes step by step ends with what it has.
+        """
         ...
 
 

@@ -128,6 +128,24 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Grounding:
+    """Where an expression's object is in one picture: a box in pixels of the upright original, and how sure that is.
+
+    ``mask`` is (h, w) bool over ``Picture.pixels``, or None from a method that gives none; ``notes`` are what else the
+    method tells, as JSON values. ``score`` may be compared between the expressions of one method only.
+    """
+
+    box: Box
+    score: float
+    mask: npt.NDArray[np.bool_] | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.bool_):
+            raise ValueError(f"a mask must be (h, w) bool, got {self.mask.shape} {self.mask.dtype}")
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """Ranked hits for one query, with what it cost and what the user should know."""
 

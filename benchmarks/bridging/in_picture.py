@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,8 @@ from reir.data import Dataset, Query
 from reir.geometry import iou_matrix
 from reir.imaging import decode_picture
 from reir.protocols import Model
-from reir.rerank import Look, Stage, run_stage
-from reir.types import FloatArray, Hit, Instances, Picture
+from reir.rerank import PictureLook, Stage, run_stage
+from reir.types import FloatArray, Hit, Instances
 
 EXTRACTED_TOGETHER = 16
 UNLIMITED = 1e9
@@ -37,25 +37,11 @@ class Candidates:
     height: int
     instances: Instances
 
-
-class PictureLook:
-    """What a stage asks of a search, answered from one picture's candidates: ``instance_id`` is their row."""
-
-    def __init__(self, model: Model, candidates: Candidates, blend: Mapping[str, float]) -> None:
-        self.model = model
-        self.blend = {**model.blend, **blend}
-        self._candidates = candidates
-        self._picture: Picture | None = None
-
-    def picture(self, _: Hit) -> Picture:
-        """The decoded picture."""
-        if self._picture is None:
-            self._picture = decode_picture(self._candidates.path, max_side=self.model.decode_side).picture
-        return self._picture
-
-    def vectors(self, hits: Sequence[Hit]) -> FloatArray:
-        """The vectors of the hits' instances."""
-        return self._candidates.instances.vectors[[hit.instance_id for hit in hits]]
+    def look(self, model: Model, blend: Mapping[str, float]) -> PictureLook:
+        """What a stage may ask of them."""
+        return PictureLook(
+            lambda: decode_picture(self.path, max_side=model.decode_side).picture, self.instances, model, blend
+        )
 
 
 def extract_all(model: Model, dataset: Dataset) -> tuple[dict[str, Candidates], float]:
@@ -100,7 +86,7 @@ def answered_ious(
     for i, (query, vector) in enumerate(zip(queries, vectors, strict=True)):
         of_picture = candidates[query.file_name]
         hits = ranked_hits(of_picture, of_picture.instances.vectors @ vector)
-        look = cast(Look, PictureLook(model, of_picture, blend))
+        look = of_picture.look(model, blend)
         if rerank is not None and hits:
             hits = list(run_stage(rerank, query.text, hits, look, seconds=UNLIMITED).hits)
         if refine is not None and hits:
@@ -122,7 +108,7 @@ def stage_scores(
     for query in queries:
         of_picture = candidates[query.file_name]
         hits = ranked_hits(of_picture, np.zeros(len(of_picture.instances), dtype=np.float32))
-        look = cast(Look, PictureLook(model, of_picture, alone))
+        look = of_picture.look(model, alone)
         changed = stage.look(query.text, hits, look) if hits else []
         scores.append(np.array([hit.score for hit in changed], dtype=np.float32))
     return scores

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reir.models import entries as entries
 from reir.models.auto import FALLBACK, PREFERRED, auto_name
 from reir.models.calibration import CALIBRATION_FILE, Calibration
+from reir.models.grounders import GrounderEntry, list_grounders, load_grounder
 from reir.models.registry import ModelEntry, list_models, load_model, model_entry, model_spec, register
 from reir.models.specification import ModelSpec
 
@@ -24,12 +25,15 @@ __all__ = [
     "FALLBACK",
     "PREFERRED",
     "Calibration",
+    "GrounderEntry",
     "ModelEntry",
     "ModelSpec",
     "auto_name",
     "finish_folder",
     "folder_layout",
+    "list_grounders",
     "list_models",
+    "load_grounder",
     "load_model",
     "model_entry",
     "model_sources",

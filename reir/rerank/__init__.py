@@ -5,9 +5,11 @@ with a new score, a better box or a mask. Stages chain, each within a time budge
 """
 
 from reir.rerank.chain import StageOutcome, run_stage
-from reir.rerank.look import Look
+from reir.rerank.look import Look, Neighbours
+from reir.rerank.picture_look import PictureLook
 from reir.rerank.plan import STAGE_SECONDS, STAGE_TOP, StagePlan
 from reir.rerank.registry import StageEntry, list_stages, load_stage
+from reir.rerank.snapshot_look import SnapshotLook
 from reir.rerank.stage import Kind, Stage
 
 __all__ = [
@@ -15,6 +17,9 @@ __all__ = [
     "STAGE_TOP",
     "Kind",
     "Look",
+    "Neighbours",
+    "PictureLook",
+    "SnapshotLook",
     "Stage",
     "StageEntry",
     "StageOutcome",

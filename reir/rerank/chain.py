@@ -33,7 +33,8 @@ def run_stage(
 ) -> StageOutcome:
     """The outcome of one stage over ``hits``, best first.
 
-    The stage is given the hits in batches, in their order, until its time is over; one batch it always gets. A rerank
+    The stage is given the hits in batches, in their order, until its time is over; one batch it always gets, and within
+    it ``look.out_of_time`` tells when to end. A rerank
     stage's hits are then sorted by their new scores, equal ones as they stood. Hits that it has not reached, or whose
     pictures cannot be read, keep their order below those. Each hit that a rerank stage moved or left is told its place
     before and after (``place_before``, ``place``, counted from 1).
@@ -47,10 +48,11 @@ def run_stage(
         clock: seconds that pass.
     """
     began = clock()
+    look.out_of_time = lambda: clock() - began >= seconds
     seen: list[Hit] = []
     unseen: list[Hit] = []
     reached = 0
-    while reached < len(hits) and (reached == 0 or clock() - began < seconds):
+    while reached < len(hits) and (reached == 0 or not look.out_of_time()):
         batch = hits[reached : reached + stage.hits_at_once]
         reached += len(batch)
         readable, unreadable = _by_readability(stage, batch, look) if stage.needs_pixels else (batch, [])

@@ -1,40 +1,48 @@
-"""What a stage may ask about hits: pixels, stored vectors and details."""
+"""What a stage may ask about hits: pixels, stored vectors and details, the other instances of a picture, the time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from cachetools import LRUCache
-
-from reir.errors import ImageUnreadableError
 from reir.protocols import Model
-from reir.types import FloatArray, Hit, Picture
-
-if TYPE_CHECKING:
-    from reir.store import Snapshot
-
-_PICTURES = 16
-"""Decoded pictures that are kept: a chain comes back to the same few."""
+from reir.types import FloatArray, Hit, IntArray, Picture
 
 
-class Look:
-    """One search's view of a snapshot for its stages; for one thread.
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """All instances of one picture: ids (N,), boxes (N, 4), objectness (N,), vectors (N, D), best objectness first."""
 
-    Args:
-        snapshot: the snapshot that answered.
-        model: the model that made its vectors.
-        blend: the numbers that mix the parts of the model's score in this search.
-    """
+    instance_ids: IntArray
+    boxes: FloatArray
+    objectness: FloatArray
+    vectors: FloatArray
 
-    def __init__(self, snapshot: Snapshot, model: Model, blend: Mapping[str, float] | None = None) -> None:
-        self.model = model
-        self.blend = {**model.blend, **(blend or {})}
-        self.snapshot = snapshot.number
-        self._snapshot = snapshot
-        self._root = Path(snapshot.info.root)
-        self._pictures: LRUCache[str, Picture] = LRUCache(_PICTURES)
+    def __len__(self) -> int:
+        return len(self.instance_ids)
+
+
+class Look(Protocol):
+    """One search's view of what is searched, for its stages; for one thread."""
+
+    @property
+    def model(self) -> Model:
+        """The model that made the vectors."""
+        ...
+
+    @property
+    def blend(self) -> Mapping[str, float]:
+        """The numbers that mix the parts of the model's score in this search."""
+        ...
+
+    @property
+    def snapshot(self) -> int:
+        """The number of the snapshot that answered."""
+        ...
+
+    out_of_time: Callable[[], bool]
+    """Whether the stage that runs has used up its time. One that goes step by step asks, and ends with what it has."""
 
     def picture(self, hit: Hit) -> Picture:
         """The decoded picture of a hit.
@@ -42,29 +50,16 @@ class Look:
         Raises:
             ImageUnreadableError: it cannot be read any more, or is another than the one that was indexed.
         """
-        from reir.imaging import decode_picture
-
-        picture = self._pictures.get(hit.path)
-        if picture is None:
-            path = self._root / hit.path
-            self._require_unchanged(hit, path)
-            picture = decode_picture(path, max_side=self.model.decode_side).picture
-            self._pictures[hit.path] = picture
-        return picture
-
-    def _require_unchanged(self, hit: Hit, path: Path) -> None:
-        indexed = self._snapshot.images([hit.image_id])[hit.image_id]
-        try:
-            found = path.stat()
-        except OSError as error:
-            raise ImageUnreadableError(hit.path, error.strerror or str(error)) from error
-        if (found.st_size, found.st_mtime_ns) != (indexed.size, indexed.mtime_ns):
-            raise ImageUnreadableError(hit.path, "it has changed since it was indexed")
+        ...
 
     def vectors(self, hits: Sequence[Hit]) -> FloatArray:
         """The stored vectors of hits, (N, D) float32."""
-        return self._snapshot.instances([hit.instance_id for hit in hits]).vectors
+        ...
 
-    def details(self, hits: Sequence[Hit]) -> list[dict[str, Any]]:
-        """What the index knows of hits beside box and vector; see ``Instances``."""
-        return self._snapshot.details([hit.instance_id for hit in hits])
+    def details(self, instance_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """What is known of instances beside box and vector; see ``Instances``."""
+        ...
+
+    def neighbours(self, hit: Hit) -> Neighbours:
+        """All instances of a hit's picture, the hit's own among them."""
+        ...

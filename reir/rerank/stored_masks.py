@@ -37,7 +37,7 @@ class StoredMasks:
     def look(self, expression: str, hits: Sequence[Hit], look: Look) -> list[Hit]:  # noqa: ARG002
         """The hits with their masks."""
         marked = []
-        for hit, known in zip(hits, look.details(hits), strict=True):
+        for hit, known in zip(hits, look.details([hit.instance_id for hit in hits]), strict=True):
             mask = known.get("mask")
             if mask is None:
                 marked.append(noted(hit, self.name, {"found": False}))

@@ -11,7 +11,7 @@ import numpy as np
 
 from reir.errors import ReirError, UsageError
 from reir.protocols import Model
-from reir.rerank import Look
+from reir.rerank import Look, SnapshotLook
 from reir.search.cursor import Cursor
 from reir.search.encoder import EncodedQuery, Encoder
 from reir.search.grouping import Candidate, group_by_image
@@ -183,7 +183,7 @@ class Searcher:
     def _look(self, request: SearchRequest) -> Look | None:
         if request.stages.empty:
             return None
-        return Look(self.snapshot, self.encoder.model, request.blend)
+        return SnapshotLook(self.snapshot, self.encoder.model, request.blend)
 
     def _reranked(self, search: _Search, look: Look, ranking: list[Candidate]) -> list[Candidate]:
         """The ranking with its best instances in the order of the rerank stages, which run once a search."""

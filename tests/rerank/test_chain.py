@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reir.protocols import Model
-from reir.rerank import Kind, Look, run_stage
+from reir.rerank import Kind, Look, SnapshotLook, run_stage
 from reir.rerank.chain import noted
 from reir.search import Searcher
 from reir.store import Snapshot
@@ -58,7 +58,7 @@ def hits(snapshot: Snapshot) -> list[Hit]:
 
 @pytest.fixture
 def look(snapshot: Snapshot) -> Look:
-    return Look(snapshot, GridColourModel())
+    return SnapshotLook(snapshot, GridColourModel())
 
 
 def ranks(hits: Sequence[Hit]) -> list[int]:
@@ -121,3 +121,25 @@ def test_no_hits_are_no_work(look: Look) -> None:
     stage = Reversing()
     assert run_stage(stage, "red", [], look, seconds=1, clock=stage.clock).hits == ()
     assert stage.batches == []
+
+
+def test_a_stage_that_goes_step_by_step_is_told_when_its_time_is_over(hits: list[Hit], look: Look) -> None:
+    asked: list[bool] = []
+
+    class Stepping(Reversing):
+        def look(self, expression: str, hits: Sequence[Hit], look: Look) -> list[Hit]:
+            while not look.out_of_time():
+                asked.append(False)
+                self.now += 1
+            return list(hits)
+
+    stage = Stepping("refine")
+    run_stage(stage, "red", hits, look, seconds=3, clock=stage.clock)
+    assert len(asked) == 3
+
+
+def test_neighbours_are_all_instances_of_the_hits_picture(hits: list[Hit], look: Look) -> None:
+    neighbours = look.neighbours(hits[0])
+    same = [hit for hit in hits if hit.image_id == hits[0].image_id]
+    assert {hit.instance_id for hit in same} <= set(neighbours.instance_ids.tolist())
+    assert len(neighbours) == len(neighbours.boxes) == len(neighbours.vectors) == 4

@@ -1,0 +1,48 @@
+"""Methods that find one object in one picture by themselves, by name: one frozen record each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from reir.errors import UsageError
+from reir.models.specification import ModelSpec
+from reir.protocols import Grounder
+
+
+@dataclass(frozen=True, slots=True)
+class GrounderEntry:
+    """What is known of a grounder before it is made."""
+
+    name: str
+    summary: str
+    loader: str
+    """``module:function`` that makes it of a name with options, and ``device``."""
+    paper: str
+
+
+_ENTRIES: dict[str, GrounderEntry] = {}
+
+
+def list_grounders() -> list[GrounderEntry]:
+    """Every grounder, by name."""
+    return [_ENTRIES[name] for name in sorted(_ENTRIES)]
+
+
+def load_grounder(name: str, *, device: str = "auto") -> Grounder:
+    """The grounder of a name, perhaps with an argument and options (``NAME:FOLDER,steps=100``).
+
+    Raises:
+        UsageError: no such grounder, or a wrong option.
+    """
+    spec = ModelSpec.parse(name)
+    entry = _ENTRIES.get(spec.name)
+    if entry is None:
+        near = difflib.get_close_matches(spec.name, _ENTRIES, n=1)
+        hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(sorted(_ENTRIES))}"
+        raise UsageError(f"no grounder named {spec.name!r}.{hint}")
+    module, _, function = entry.loader.partition(":")
+    make: Callable[..., Grounder] = getattr(import_module(module), function)
+    return make(spec, device=device)

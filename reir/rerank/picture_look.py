@@ -1,0 +1,57 @@
+"""A look at one picture that is in no index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reir.protocols import Model
+from reir.rerank.look import Neighbours
+from reir.types import FloatArray, Hit, Instances, Picture
+
+
+class PictureLook:
+    """The ``Look`` at one picture and the instances that a model found in it; row n has instance id n.
+
+    Args:
+        read: gives the decoded picture, called when a stage first wants its pixels.
+        instances: what the model found in it.
+        model: the model.
+        blend: the numbers that mix the parts of its score.
+    """
+
+    out_of_time: Callable[[], bool]
+    snapshot = 0
+    """There is none."""
+
+    def __init__(
+        self, read: Callable[[], Picture], instances: Instances, model: Model, blend: Mapping[str, float] | None = None
+    ) -> None:
+        self.model = model
+        self.blend: Mapping[str, float] = {**model.blend, **(blend or {})}
+        self.out_of_time = lambda: False
+        self._read = read
+        self._instances = instances
+        self._picture: Picture | None = None
+
+    def picture(self, hit: Hit) -> Picture:  # noqa: ARG002
+        """The picture. Raises ImageUnreadableError where ``read`` does."""
+        if self._picture is None:
+            self._picture = self._read()
+        return self._picture
+
+    def vectors(self, hits: Sequence[Hit]) -> FloatArray:
+        """The vectors of hits, (N, D) float32."""
+        return self._instances.vectors[[hit.instance_id for hit in hits]]
+
+    def details(self, instance_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """What the model said of instances beside box and vector."""
+        known = self._instances.details
+        return [dict(known[row]) if known is not None else {} for row in instance_ids]
+
+    def neighbours(self, hit: Hit) -> Neighbours:  # noqa: ARG002
+        """All instances of the picture."""
+        found = self._instances
+        return Neighbours(np.arange(len(found), dtype=np.int64), found.boxes, found.objectness, found.vectors)
