@@ -9,8 +9,9 @@
 
 Rows: the model alone; with the rectifier, TAS, Tune-An-Ellipse on the best hit's box, VATEX's box for the best hit; and
 the chain of them that is best. How many hits TAS ranks anew, and which chain is best, is chosen on the validation
-split, by the mean of BoxRecall@1 at IoU 0.5 and 0.9. A query counts where the first hit is in the right picture and its box
-overlaps the truth by more than the threshold: at k = 1 the protocols ``official`` and ``any`` differ in ties alone.
+split, by the mean of BoxRecall@1 at IoU 0.5 and 0.9. A query counts where the first hit is in the right picture and
+its box overlaps the truth by more than the threshold: at k = 1 the protocols ``official`` and ``any`` differ in ties
+alone.
 """
 
 from __future__ import annotations

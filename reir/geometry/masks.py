@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pycocotools import mask as coco
 
+from reir.types import Box
+
 
 def encode_rle(mask: npt.ArrayLike) -> dict[str, Any]:
     """``{"size": [height, width], "counts": text}`` of a boolean mask (h, w), as COCO files have it.
@@ -31,17 +33,54 @@ def decode_rle(rle: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
     Raises:
         ValueError: the run lengths do not fill the size that they name.
     """
+    decoded: npt.NDArray[np.bool_] = coco.decode(compressed_rle(rle)).astype(bool)
+    return decoded
+
+
+def compressed_rle(mask: npt.ArrayLike | Mapping[str, Any]) -> dict[str, Any]:
+    """A boolean mask (h, w) or run lengths of any form as pycocotools takes them, with ``counts`` as bytes.
+
+    Raises:
+        ValueError: the run lengths do not fill the size that they name, or the mask is not two-dimensional.
+    """
+    rle = mask if isinstance(mask, Mapping) else encode_rle(mask)
     height, width = (int(side) for side in rle["size"])
     counts = rle["counts"]
     if isinstance(counts, list):
         if sum(counts) != height * width:
             raise ValueError(f"run lengths add up to {sum(counts)}, the mask has {height}x{width} pixels")
-        encoded = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    else:
-        text = counts.encode("ascii") if isinstance(counts, str) else counts
-        encoded = {"size": [height, width], "counts": text}
-    decoded: npt.NDArray[np.bool_] = coco.decode(encoded).astype(bool)
-    return decoded
+        encoded: dict[str, Any] = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+        return encoded
+    return {"size": [height, width], "counts": counts.encode("ascii") if isinstance(counts, str) else counts}
+
+
+def segmentation_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
+    """The mask of a COCO annotation's ``segmentation``: run lengths, or polygons of a picture of this size.
+
+    None where there is none.
+
+    Raises:
+        ValueError: it is neither, or is of another size than the picture.
+    """
+    if segmentation is None or segmentation == []:
+        return None
+    try:
+        if isinstance(segmentation, list):
+            encoded = coco.merge(coco.frPyObjects(segmentation, height, width))
+        else:
+            encoded = compressed_rle(segmentation)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"neither run lengths nor polygons: {error}") from error
+    if list(encoded["size"]) != [height, width]:
+        raise ValueError(f"the mask is of the size {encoded['size']}, the picture of [{height}, {width}]")
+    return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
+
+
+def box_rle(box: Box, width: int, height: int) -> dict[str, Any]:
+    """The filled box as a mask: every pixel of a picture of this size whose middle lies in it."""
+    x0, y0, x1, y1 = box
+    rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
+    return encode_rle(((rows >= y0) & (rows < y1))[:, None] & ((columns >= x0) & (columns < x1))[None, :])
 
 
 def resize_rle(rle: Mapping[str, Any], width: int, height: int) -> dict[str, Any]:

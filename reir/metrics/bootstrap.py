@@ -19,6 +19,24 @@ def bootstrap_intervals(
     Each of ``resamples`` rounds draws Q queries with replacement, the same ones for every figure, so that figures stay
     comparable (Efron and Tibshirani, *An Introduction to the Bootstrap*, section 13.3).
     """
+    return _percentiles(_resampled_means(values, resamples, seed), level)
+
+
+def bootstrap_ratio_interval(
+    above: Array, below: Array, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """Percentile bootstrap interval (2,) of the sum of ``above`` (Q,) over the sum of ``below`` (Q,).
+
+    Each round draws Q queries with replacement and adds both up over the same ones; 0 / 0 counts as 1.
+    """
+    means = _resampled_means(np.stack([above, below], axis=1), resamples, seed)
+    ratios = np.divide(means[:, 0], means[:, 1], out=np.ones(resamples), where=means[:, 1] != 0)
+    interval: npt.NDArray[np.float64] = _percentiles(ratios[:, None], level)[0]
+    return interval
+
+
+def _resampled_means(values: Array, resamples: int, seed: int) -> npt.NDArray[np.float64]:
+    """The means (R, F) of the values (Q, F) over the queries of each round."""
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or len(values) == 0:
         raise ValueError(f"values must be (Q, F) with at least one query, got {values.shape}")
@@ -33,6 +51,11 @@ def bootstrap_intervals(
         rounds = min(at_once, resamples - start)
         times = generator.multinomial(queries, frequencies / queries, size=rounds)
         means[start : start + rounds] = times @ patterns / queries
+    return means
+
+
+def _percentiles(rounds: npt.NDArray[np.float64], level: float) -> npt.NDArray[np.float64]:
+    """The bounds (F, 2) between which the middle ``level`` of the rounds (R, F) lie."""
     tail = (1.0 - level) / 2
-    bounds: npt.NDArray[np.float64] = np.quantile(means, [tail, 1.0 - tail], axis=0).T
+    bounds: npt.NDArray[np.float64] = np.quantile(rounds, [tail, 1.0 - tail], axis=0).T
     return bounds
