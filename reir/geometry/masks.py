@@ -64,13 +64,12 @@ def segmentation_rle(segmentation: Any, width: int, height: int) -> dict[str, An
     """
     if segmentation is None or segmentation == []:
         return None
-    try:
-        if isinstance(segmentation, list):
-            encoded = coco.merge(coco.frPyObjects(segmentation, height, width))
-        else:
-            encoded = compressed_rle(segmentation)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"neither run lengths nor polygons: {error}") from error
+    if isinstance(segmentation, Mapping) and {"size", "counts"} <= set(segmentation):
+        encoded = compressed_rle(segmentation)
+    elif isinstance(segmentation, list) and all(_is_polygon(part) for part in segmentation):
+        encoded = coco.merge(coco.frPyObjects(segmentation, height, width))
+    else:
+        raise ValueError("the segmentation is neither run lengths nor polygons")
     if list(encoded["size"]) != [height, width]:
         raise ValueError(f"the mask is of the size {encoded['size']}, the picture of [{height}, {width}]")
     return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
@@ -91,3 +90,8 @@ def resize_rle(rle: Mapping[str, Any], width: int, height: int) -> dict[str, Any
     rows = (np.arange(height) + 0.5) * mask.shape[0] / height
     columns = (np.arange(width) + 0.5) * mask.shape[1] / width
     return encode_rle(mask[rows.astype(np.int64)][:, columns.astype(np.int64)])
+
+
+def _is_polygon(part: Any) -> bool:
+    """Whether it is ``[x, y, x, y, x, y, ...]``."""
+    return isinstance(part, list) and len(part) >= 6 and all(isinstance(value, int | float) for value in part)

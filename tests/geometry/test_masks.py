@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from reir.geometry.masks import decode_rle, encode_rle, resize_rle
+from reir.geometry.masks import box_rle, compressed_rle, decode_rle, encode_rle, resize_rle, segmentation_rle
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=24)))
@@ -45,3 +45,41 @@ def test_a_mask_at_twice_its_size_has_each_pixel_four_times() -> None:
     np.testing.assert_array_equal(decode_rle(resize_rle(encode_rle(mask), 10, 14)), mask.repeat(2, 0).repeat(2, 1))
     assert resize_rle(encode_rle(mask), 5, 7) == encode_rle(mask)
     assert decode_rle(resize_rle(encode_rle(mask), 3, 11)).shape == (11, 3)
+
+
+def test_a_segmentation_of_any_form_becomes_run_lengths() -> None:
+    # The left half of a picture of 4 x 2: as polygon, as run lengths of both kinds; two parts make one mask.
+    left = np.array([[1, 1, 0, 0]] * 2, dtype=bool)
+    whole = np.ones((2, 4), dtype=bool)
+    polygon = [0, 0, 2, 0, 2, 2, 0, 2]
+    for segmentation in ([polygon], {"size": [2, 4], "counts": [0, 4, 4]}, encode_rle(left)):
+        np.testing.assert_array_equal(decode_rle(segmentation_rle(segmentation, 4, 2)), left)
+    both = segmentation_rle([polygon, [2, 0, 4, 0, 4, 2, 2, 2]], 4, 2)
+    np.testing.assert_array_equal(decode_rle(json.loads(json.dumps(both))), whole)
+    assert segmentation_rle(None, 4, 2) is None
+    assert segmentation_rle([], 4, 2) is None
+
+
+@pytest.mark.parametrize("segmentation", ["text", {"size": [2, 4]}, [["a"]], {"size": [2, 4], "counts": [3]}])
+def test_a_segmentation_that_is_none_is_refused(segmentation) -> None:
+    with pytest.raises(ValueError, match=r"neither run lengths nor polygons|add up to 3"):
+        segmentation_rle(segmentation, 4, 2)
+
+
+def test_a_segmentation_of_another_picture_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\[2, 4\], the picture of \[4, 2\]"):
+        segmentation_rle(encode_rle(np.ones((2, 4), dtype=bool)), 2, 4)
+
+
+def test_run_lengths_with_counts_as_bytes() -> None:
+    mask = np.random.default_rng(3).random((7, 5)) < 0.4
+    encoded = compressed_rle(mask)
+    assert isinstance(encoded["counts"], bytes)
+    assert encoded == compressed_rle(encode_rle(mask)) == compressed_rle(encoded)
+
+
+def test_a_box_is_filled_where_the_middles_of_pixels_lie_in_it() -> None:
+    mask = decode_rle(box_rle((0.6, -3, 2.5, 1), 4, 2))
+    np.testing.assert_array_equal(mask, [[False, True, False, False], [False] * 4])
+    assert decode_rle(box_rle((0, 0, 4, 2), 4, 2)).all()
+    assert not decode_rle(box_rle((5, 5, 9, 9), 4, 2)).any()
