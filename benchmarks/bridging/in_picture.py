@@ -40,7 +40,7 @@ class Candidates:
     def look(self, model: Model, blend: Mapping[str, float]) -> PictureLook:
         """What a stage may ask of them."""
         return PictureLook(
-            lambda: decode_picture(self.path, max_side=model.decode_side).picture, self.instances, model, blend
+            lambda side: decode_picture(self.path, max_side=side).picture, self.instances, model, blend
         )
 
 

@@ -4,13 +4,13 @@ A stage takes an expression, hits, and on demand their pixels and what the index
 with a new score, a better box or a mask. Stages chain, each within a time budget.
 """
 
-from reir.rerank.chain import StageOutcome, run_stage
+from reir.rerank.chain import StageOutcome, noted, run_stage
 from reir.rerank.look import Look, Neighbours
 from reir.rerank.picture_look import PictureLook
 from reir.rerank.plan import STAGE_SECONDS, STAGE_TOP, StagePlan
 from reir.rerank.registry import StageEntry, list_stages, load_stage
 from reir.rerank.snapshot_look import SnapshotLook
-from reir.rerank.stage import Kind, Stage
+from reir.rerank.stage import Kind, NetworkStage, Stage
 
 __all__ = [
     "STAGE_SECONDS",
@@ -18,6 +18,7 @@ __all__ = [
     "Kind",
     "Look",
     "Neighbours",
+    "NetworkStage",
     "PictureLook",
     "SnapshotLook",
     "Stage",
@@ -26,5 +27,6 @@ __all__ = [
     "StagePlan",
     "list_stages",
     "load_stage",
+    "noted",
     "run_stage",
 ]

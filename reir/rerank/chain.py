@@ -9,7 +9,7 @@ from typing import Any
 
 from reir.errors import ImageUnreadableError
 from reir.rerank.look import Look
-from reir.rerank.stage import Stage
+from reir.rerank.stage import NetworkStage, Stage
 from reir.types import Hit
 
 
@@ -47,12 +47,13 @@ def run_stage(
         seconds: the time budget.
         clock: seconds that pass.
     """
-    began = clock()
-    look.out_of_time = lambda: clock() - began >= seconds
+    look.least_side = stage.decode_side if isinstance(stage, NetworkStage) else 0
+    time = _Time(seconds, clock)
+    look.out_of_time = time.asked
     seen: list[Hit] = []
     unseen: list[Hit] = []
     reached = 0
-    while reached < len(hits) and (reached == 0 or not look.out_of_time()):
+    while reached < len(hits) and (reached == 0 or not time.over):
         batch = hits[reached : reached + stage.hits_at_once]
         reached += len(batch)
         readable, unreadable = _by_readability(stage, batch, look) if stage.needs_pixels else (batch, [])
@@ -69,14 +70,38 @@ def run_stage(
     warnings = []
     if reached < len(hits):
         warnings.append(f"{stage.name} ran out of time after {seconds:g} s: it looked at {reached} of {len(hits)} hits")
+    elif time.told:
+        warnings.append(f"{stage.name} ran out of time after {seconds:g} s: it ended with what it had")
     if unseen:
         warnings.append(f"{stage.name} could not read the pictures of {len(unseen)} of {len(hits)} hits")
-    return StageOutcome(tuple(ordered), (clock() - began) * 1e3, tuple(warnings))
+    return StageOutcome(tuple(ordered), time.passed * 1e3, tuple(warnings))
 
 
 def noted(hit: Hit, stage: str, note: Mapping[str, Any], **changes: Any) -> Hit:
     """The hit with fields changed by a stage, and with what that stage tells of it."""
     return replace(hit, stages={**hit.stages, stage: {**hit.stages.get(stage, {}), **note}}, **changes)
+
+
+class _Time:
+    """The time of one stage, and whether the stage was told that it is over."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._began = clock()
+        self.told = False
+
+    @property
+    def passed(self) -> float:
+        return self._clock() - self._began
+
+    @property
+    def over(self) -> bool:
+        return self.passed >= self._seconds
+
+    def asked(self) -> bool:
+        """The stage's own question."""
+        self.told = self.over
+        return self.told
 
 
 def _by_readability(stage: Stage, batch: Sequence[Hit], look: Look) -> tuple[list[Hit], list[Hit]]:

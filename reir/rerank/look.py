@@ -41,6 +41,9 @@ class Look(Protocol):
         """The number of the snapshot that answered."""
         ...
 
+    least_side: int
+    """Longer side in pixels of the pictures that the stage that runs wants, at least; 0 where the model's will do."""
+
     out_of_time: Callable[[], bool]
     """Whether the stage that runs has used up its time. One that goes step by step asks, and ends with what it has."""
 

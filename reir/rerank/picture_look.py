@@ -16,31 +16,38 @@ class PictureLook:
     """The ``Look`` at one picture and the instances that a model found in it; row n has instance id n.
 
     Args:
-        read: gives the decoded picture, called when a stage first wants its pixels.
+        read: gives the picture decoded to a longer side of so many pixels at most, when a stage first wants it so.
         instances: what the model found in it.
         model: the model.
         blend: the numbers that mix the parts of its score.
     """
 
+    least_side: int
     out_of_time: Callable[[], bool]
     snapshot = 0
     """There is none."""
 
     def __init__(
-        self, read: Callable[[], Picture], instances: Instances, model: Model, blend: Mapping[str, float] | None = None
+        self,
+        read: Callable[[int], Picture],
+        instances: Instances,
+        model: Model,
+        blend: Mapping[str, float] | None = None,
     ) -> None:
         self.model = model
         self.blend: Mapping[str, float] = {**model.blend, **(blend or {})}
+        self.least_side = 0
         self.out_of_time = lambda: False
         self._read = read
         self._instances = instances
-        self._picture: Picture | None = None
+        self._pictures: dict[int, Picture] = {}
 
     def picture(self, hit: Hit) -> Picture:  # noqa: ARG002
         """The picture. Raises ImageUnreadableError where ``read`` does."""
-        if self._picture is None:
-            self._picture = self._read()
-        return self._picture
+        side = max(self.least_side, self.model.decode_side)
+        if side not in self._pictures:
+            self._pictures[side] = self._read(side)
+        return self._pictures[side]
 
     def vectors(self, hits: Sequence[Hit]) -> FloatArray:
         """The vectors of hits, (N, D) float32."""

@@ -31,28 +31,31 @@ class SnapshotLook:
         blend: the numbers that mix the parts of the model's score in this search.
     """
 
+    least_side: int
     out_of_time: Callable[[], bool]
 
     def __init__(self, snapshot: Snapshot, model: Model, blend: Mapping[str, float] | None = None) -> None:
         self.model = model
         self.blend: Mapping[str, float] = {**model.blend, **(blend or {})}
         self.snapshot = snapshot.number
+        self.least_side = 0
         self.out_of_time = lambda: False
         self._snapshot = snapshot
         self._root = Path(snapshot.info.root)
-        self._pictures: LRUCache[str, Picture] = LRUCache(_PICTURES)
+        self._pictures: LRUCache[tuple[str, int], Picture] = LRUCache(_PICTURES)
         self._neighbours: LRUCache[int, Neighbours] = LRUCache(_NEIGHBOURS)
 
     def picture(self, hit: Hit) -> Picture:
         """The decoded picture of a hit. Raises ImageUnreadableError; see ``Look``."""
         from reir.imaging import decode_picture
 
-        picture = self._pictures.get(hit.path)
+        side = max(self.least_side, self.model.decode_side)
+        picture = self._pictures.get((hit.path, side))
         if picture is None:
             path = self._root / hit.path
             self._require_unchanged(hit, path)
-            picture = decode_picture(path, max_side=self.model.decode_side).picture
-            self._pictures[hit.path] = picture
+            picture = decode_picture(path, max_side=side).picture
+            self._pictures[hit.path, side] = picture
         return picture
 
     def vectors(self, hits: Sequence[Hit]) -> FloatArray:

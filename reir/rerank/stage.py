@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from reir.protocols import Model
 from reir.types import Hit
@@ -55,5 +55,26 @@ class Stage(Protocol):
         """The same hits in the same order, changed, each with what is to be told of it in ``stages[name]``.
 
         ``expression`` is empty for a search by example.
+        """
+        ...
+
+
+@runtime_checkable
+class NetworkStage(Protocol):
+    """What a stage with networks of its own has beside the rest."""
+
+    @property
+    def decode_side(self) -> int:
+        """Longer side in pixels beyond which a decoded picture brings its networks nothing.
+
+        ``Look.picture`` gives pictures of this size while the stage runs, or of the model's where that is larger.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """Load what the first look needs: called before the stage's time begins, and returns at once if it is loaded.
+
+        Raises:
+            WeightsMissingError, UsageError: the weights are not here, or not those of such a stage.
         """
         ...

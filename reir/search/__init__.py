@@ -4,6 +4,7 @@ from reir.search.current import CurrentSnapshot
 from reir.search.cursor import Cursor
 from reir.search.dates import parse_date
 from reir.search.encoder import Encoder, check_blend
+from reir.search.grounding import PictureSearcher, ground
 from reir.search.grouping import BOXES_PER_IMAGE, Candidate, group_by_image
 from reir.search.query import Example, Query, check_expression
 from reir.search.request import MOST_HITS, SearchRequest
@@ -18,12 +19,14 @@ __all__ = [
     "Cursor",
     "Encoder",
     "Example",
+    "PictureSearcher",
     "Query",
     "SearchRequest",
     "Searcher",
     "SecondLook",
     "check_blend",
     "check_expression",
+    "ground",
     "group_by_image",
     "parse_date",
 ]

@@ -76,6 +76,13 @@ class Encoder:
                     encoded.append(error)
         return encoded
 
+    def encode_expression(self, expression: str, blend: Mapping[str, float] | None = None) -> EncodedQuery:
+        """The query of one tidy expression. Raises UsageError for a blend that the model does not have."""
+        encoded = self._encode_expressions([expression], tuple(sorted((blend or {}).items())))
+        if isinstance(encoded, UsageError):
+            raise encoded
+        return encoded[expression]
+
     def _encode_expressions(self, expressions: Sequence[str], blend: _Blend) -> dict[str, EncodedQuery] | UsageError:
         with self._lock:
             known = {expression: self._recent.get((expression, blend)) for expression in expressions}

@@ -17,7 +17,7 @@ from reir.search.encoder import EncodedQuery, Encoder
 from reir.search.grouping import Candidate, group_by_image
 from reir.search.query import Query
 from reir.search.request import MOST_HITS, SearchRequest
-from reir.search.second_look import SecondLook
+from reir.search.second_look import SecondLook, added
 from reir.types import FloatArray, Hit, IntArray, SearchResult
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Searcher:
         if search.look is None:
             return hits
         looked = self.second_look.finish(search.request, search.query, search.look, hits)
-        search.stage_timings_ms = {**search.stage_timings_ms, **looked.timings_ms}
+        search.stage_timings_ms = added(search.stage_timings_ms, looked.timings_ms)
         search.stage_warnings += looked.warnings
         return looked.hits
 

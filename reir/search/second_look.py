@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
 from reir.errors import UsageError
 from reir.protocols import Model
-from reir.rerank import Kind, Look, Stage, StagePlan, load_stage, run_stage
+from reir.rerank import Kind, Look, NetworkStage, Stage, StagePlan, load_stage, run_stage
 from reir.types import Hit
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class Looked:
     hits: tuple[Hit, ...]
     timings_ms: Mapping[str, float]
     warnings: tuple[str, ...]
+
+
+def added(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """The times of both; a name that both have gets their sum."""
+    return {**first, **{name: first.get(name, 0.0) + value for name, value in second.items()}}
 
 
 class SecondLook:
@@ -66,27 +72,34 @@ class SecondLook:
                 known = self._ranked.get(key)
             if known is not None:
                 return Looked(known.hits, {}, known.warnings)
-        looked = self._run(request.stages, ("rerank",), query, look, hits())
+        looked = self.run(request.stages, ("rerank",), query.expression, look, hits())
         with self._lock:
             self._ranked[key] = looked
         return looked
 
     def finish(self, request: SearchRequest, query: EncodedQuery, look: Look, hits: Sequence[Hit]) -> Looked:
         """The hits that are shown, with the boxes and masks of the request's other stages."""
-        return self._run(request.stages, ("refine", "mask"), query, look, hits)
+        return self.run(request.stages, ("refine", "mask"), query.expression, look, hits)
 
-    def _run(
-        self, plan: StagePlan, kinds: Sequence[Kind], query: EncodedQuery, look: Look, hits: Sequence[Hit]
+    def run(
+        self, plan: StagePlan, kinds: Sequence[Kind], expression: str | None, look: Look, hits: Sequence[Hit]
     ) -> Looked:
-        """The hits after the plan's stages of these kinds."""
+        """The hits, best first, after the plan's stages of these kinds.
+
+        Loading networks takes none of a stage's time; it is told as ``prepare``.
+        """
         after, warnings = tuple(hits), tuple[str, ...]()
         timings: dict[str, float] = {}
         for name, kind in plan.steps:
             if kind in kinds:
                 stage = self._stage(name, kind)
-                outcome = run_stage(stage, query.expression, after, look, seconds=plan.seconds)
+                if isinstance(stage, NetworkStage):
+                    began = perf_counter()
+                    stage.prepare()
+                    timings = added(timings, {"prepare": (perf_counter() - began) * 1e3})
+                outcome = run_stage(stage, expression, after, look, seconds=plan.seconds)
                 after, warnings = outcome.hits, warnings + outcome.warnings
-                timings[stage.name] = outcome.milliseconds
+                timings = added(timings, {stage.name: outcome.milliseconds})
         return Looked(after, timings, warnings)
 
     def _stage(self, name: str, kind: Kind) -> Stage:

@@ -143,3 +143,36 @@ def test_neighbours_are_all_instances_of_the_hits_picture(hits: list[Hit], look:
     same = [hit for hit in hits if hit.image_id == hits[0].image_id]
     assert {hit.instance_id for hit in same} <= set(neighbours.instance_ids.tolist())
     assert len(neighbours) == len(neighbours.boxes) == len(neighbours.vectors) == 4
+
+
+def test_a_stage_that_ended_early_within_its_last_batch_is_told(hits: list[Hit], look: Look) -> None:
+    class Stepping(Reversing):
+        hits_at_once = 7
+
+        def look(self, expression: str, hits: Sequence[Hit], look: Look) -> list[Hit]:
+            self.now += 2
+            return list(hits) if look.out_of_time() else super().look(expression, hits, look)
+
+    stage = Stepping("refine")
+    outcome = run_stage(stage, "red", hits, look, seconds=1, clock=stage.clock)
+    assert outcome.warnings == ("reversing ran out of time after 1 s: it ended with what it had",)
+    assert run_stage(stage, "red", hits, look, seconds=9, clock=stage.clock).warnings == ()
+
+
+def test_a_stage_with_networks_gets_pictures_as_large_as_it_wants(hits: list[Hit], look: Look) -> None:
+    sides: list[int] = []
+
+    class Sharp(Reversing):
+        decode_side = 72
+
+        def prepare(self) -> None:
+            """Nothing to load."""
+
+        def look(self, expression: str, hits: Sequence[Hit], look: Look) -> list[Hit]:
+            sides.extend(max(look.picture(hit).pixels.shape) for hit in hits)
+            return super().look(expression, hits, look)
+
+    assert GridColourModel().decode_side == 64
+    run_stage(Sharp(needs_pixels=True), "red", hits[:1], look, seconds=9)
+    run_stage(Reversing(needs_pixels=True), "red", hits[:1], look, seconds=9)
+    assert (sides, max(look.picture(hits[0]).pixels.shape)) == ([72], 64)
