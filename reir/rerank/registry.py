@@ -26,6 +26,8 @@ class StageEntry:
     loader: str
     """``module:function`` that makes it of a name with options."""
     paper: str | None = None
+    weights: bool = True
+    """Whether it loads networks beside the index's model: a service offers such a stage only where its host says so."""
 
 
 _ENTRIES = {
@@ -38,6 +40,7 @@ _ENTRIES = {
             works_with="rcnn-clip, rpn-clip, sam-clip",
             loader="reir.rerank.templates:load",
             paper=BRIDGING_PAPER,
+            weights=False,
         ),
         StageEntry(
             name="box-search",
@@ -46,6 +49,7 @@ _ENTRIES = {
             works_with="rcnn-clip, rpn-clip, sam-clip",
             loader="reir.rerank.box_search:load",
             paper=BRIDGING_PAPER,
+            weights=False,
         ),
         StageEntry(
             name="stored",
@@ -53,6 +57,7 @@ _ENTRIES = {
             summary="the masks that were found when the pictures were indexed",
             works_with="sam-clip, and rcnn-clip with Mask R-CNN",
             loader="reir.rerank.stored_masks:load",
+            weights=False,
         ),
     )
 }
