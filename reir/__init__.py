@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reir.client import Client, ServiceError
     from reir.errors import ReirError
-    from reir.gallery import Gallery, GalleryInfo
+    from reir.gallery import Gallery, GalleryInfo, ground
     from reir.types import Hit, Picture, SearchResult
 
     __version__: str
@@ -29,6 +29,7 @@ __all__ = [
     "SearchResult",
     "ServiceError",
     "__version__",
+    "ground",
 ]
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "ReirError": "reir.errors",
     "SearchResult": "reir.types",
     "ServiceError": "reir.client",
+    "ground": "reir.gallery",
 }
 
 

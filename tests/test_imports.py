@@ -63,7 +63,7 @@ def test_rooms_without_torch(module: str) -> None:
     assert loaded_after(f"import {module}", TORCH) == []
 
 
-@pytest.mark.parametrize("command", ["", "search", "index"])
+@pytest.mark.parametrize("command", ["", "search", "ground", "index"])
 def test_help_loads_nothing_heavy(command: str) -> None:
     run = f"import reir.cli.app\nassert reir.cli.app.run('{command} --help'.split()) == 0"
     assert loaded_after(run, HEAVY) == []

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from reir.cli import data, demo, evaluation, indexing, models, search, serve, stages, training, upkeep
+from reir.cli import data, demo, evaluation, ground, indexing, models, search, serve, stages, training, upkeep
 from reir.cli.arguments import spread_numbers
 from reir.cli.failure import report
 
@@ -30,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (indexing, search, stages, serve, upkeep, evaluation, training, demo):
+for group in (indexing, search, ground, stages, serve, upkeep, evaluation, training, demo):
     group.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")

@@ -46,6 +46,14 @@ Rerank = Annotated[
         "--rerank", metavar="NAME", show_default=False, help="Rank the best boxes anew (see: reir stages); repeatable."
     ),
 ]
+Refine = Annotated[
+    str | None,
+    typer.Option("--refine", metavar="NAME", show_default=False, help="Stage that betters the boxes shown."),
+]
+Mask = Annotated[
+    str | None,
+    typer.Option("--mask", metavar="NAME", show_default=False, help="Stage that gives the boxes shown masks."),
+]
 STAGE_TOP, STAGE_SECONDS = 100, 10.0
 """As in `reir.rerank`, which help does not import."""
 StageTop = Annotated[int, typer.Option("--stage-top", metavar="K", help="How many boxes are ranked anew.")]

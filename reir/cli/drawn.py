@@ -1,8 +1,8 @@
-"""Pictures with the boxes of a search: one file each, or all on a contact sheet."""
+"""Pictures with the boxes, masks and ellipses of hits: one file each, or all on a contact sheet."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from reir.imaging.draw import Mark
+    from reir.imaging.draw import Ellipse, Mark
 
 LONGEST_SIDE = 4096
 """Pixels of a saved picture's longer side at most: more than any screen shows, and whole 12-megapixel photos."""
 
-SHEET_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def save_pictures(result: SearchResult, root: Path, folder: Path) -> tuple[list[Path], list[str]]:
@@ -50,7 +50,7 @@ def save_sheet(result: SearchResult, title: str, root: Path, target: Path) -> li
     """
     from reir.imaging.sheet import CELL_WIDTH, Panel, contact_sheet
 
-    check_sheet_name(target)
+    check_picture_name(target)
     panels, failures = [], []
     for hits in by_picture(result.hits):
         picture = _read(root / hits[0].path, 2 * CELL_WIDTH)
@@ -73,20 +73,36 @@ def save_sheet(result: SearchResult, title: str, root: Path, target: Path) -> li
     return failures
 
 
-def check_sheet_name(target: Path) -> None:
-    """Nothing, if a contact sheet can be written under this name.
+def save_picture(result: SearchResult, path: Path, target: Path) -> None:
+    """Write the one picture of the hits, at ``path``, with what was found in it.
+
+    Raises:
+        ImageUnreadableError: it cannot be read.
+        UsageError: the ending of ``target`` is no picture format.
+    """
+    from reir.imaging import decode_picture
+    from reir.imaging.draw import draw_boxes
+
+    check_picture_name(target)
+    picture = decode_picture(path, max_side=LONGEST_SIDE).picture
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draw_boxes(picture, _marks(result.hits)).save(target)
+
+
+def check_picture_name(target: Path) -> None:
+    """Nothing, if a picture can be written under this name.
 
     Raises:
         UsageError: its ending is no picture format.
     """
-    if target.suffix.lower() not in SHEET_SUFFIXES:
-        raise UsageError(f"{target} does not end in {', '.join(SHEET_SUFFIXES)}: a contact sheet is a picture")
+    if target.suffix.lower() not in PICTURE_SUFFIXES:
+        raise UsageError(f"{target} does not end in {', '.join(PICTURE_SUFFIXES)}: what is written is a picture")
 
 
 def _marks(hits: Sequence[Hit]) -> list[Mark]:
     from reir.imaging.draw import Mark
 
-    return [Mark(hit.box, worth_text(hit), _mask(hit)) for hit in hits]
+    return [Mark(hit.box, worth_text(hit), _mask(hit), _ellipse(hit)) for hit in hits]
 
 
 def _mask(hit: Hit) -> npt.NDArray[np.bool_] | None:
@@ -95,6 +111,17 @@ def _mask(hit: Hit) -> npt.NDArray[np.bool_] | None:
     from reir.geometry.masks import decode_rle
 
     return decode_rle(hit.mask)
+
+
+def _ellipse(hit: Hit) -> Ellipse | None:
+    """The ellipse that the last stage to draw one drew."""
+    from reir.imaging.draw import Ellipse
+
+    drawn = [note["ellipse"] for note in hit.stages.values() if isinstance(note, Mapping) and "ellipse" in note]
+    if not drawn:
+        return None
+    (x, y), (a, b) = drawn[-1]["centre"], drawn[-1]["axes"]
+    return Ellipse((x, y), (a, b), drawn[-1]["angle"])
 
 
 def _read(path: Path, longest_side: int) -> Picture | str:

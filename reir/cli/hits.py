@@ -42,8 +42,11 @@ def print_paths(result: SearchResult, root: Path) -> None:
         print(root / path)
 
 
-def print_hits(result: SearchResult, root: Path) -> None:
-    """Print the hits: a table on a terminal, else tab-separated rank, score, path and box."""
+def print_hits(result: SearchResult, root: Path, *, see: str = "--sheet found.png") -> None:
+    """Print the hits: a table on a terminal, else tab-separated rank, score, path and box.
+
+    Paths are below ``root``; ``see`` is the option that shows the boxes.
+    """
     if not sys.stdout.isatty():
         for hit in result.hits:
             print(hit.rank, score_text(hit.score), hit.path, box_text(hit), sep="\t")
@@ -51,10 +54,10 @@ def print_hits(result: SearchResult, root: Path) -> None:
     if not result.hits:
         print("Nothing found.")
         return
-    _print_table(result, root)
+    _print_table(result, root, see)
 
 
-def _print_table(result: SearchResult, root: Path) -> None:
+def _print_table(result: SearchResult, root: Path, see: str) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -86,4 +89,4 @@ def _print_table(result: SearchResult, root: Path) -> None:
     console.print(table)
     count = len(by_picture(result.hits))
     what = "1 place" if count == 1 else f"{count} places"
-    console.print(f"{what} in {result.timings_ms['total']:.0f} ms; see the boxes with --sheet found.png", style="dim")
+    console.print(f"{what} in {result.timings_ms['total']:.0f} ms; see the boxes with {see}", style="dim")

@@ -17,6 +17,8 @@ from reir.cli.arguments import (
     DeviceName,
     IndexModelName,
     Json,
+    Mask,
+    Refine,
     Rerank,
     StageSeconds,
     StageTop,
@@ -76,14 +78,8 @@ def search(
         str | None, typer.Option("--before", metavar="DATE", show_default=False, help="Only pictures taken earlier.")
     ] = None,
     rerank: Rerank = None,
-    refine: Annotated[
-        str | None,
-        typer.Option("--refine", metavar="NAME", show_default=False, help="Stage that betters the boxes shown."),
-    ] = None,
-    mask: Annotated[
-        str | None,
-        typer.Option("--mask", metavar="NAME", show_default=False, help="Stage that gives the boxes shown masks."),
-    ] = None,
+    refine: Refine = None,
+    mask: Mask = None,
     stage_top: StageTop = STAGE_TOP,
     stage_seconds: StageSeconds = STAGE_SECONDS,
     blend: Blend = None,
@@ -124,9 +120,9 @@ def search(
     if json_output and paths_only:
         raise UsageError("--json and --paths-only exclude each other")
     if sheet is not None:
-        from reir.cli.drawn import check_sheet_name
+        from reir.cli.drawn import check_picture_name
 
-        check_sheet_name(sheet)
+        check_picture_name(sheet)
     taken_after = None if after is None else parse_date(after)
     taken_before = None if before is None else parse_date(before)
     with Gallery.open(find_index(db=db), model=model, device=device, database_url=database_url) as gallery:

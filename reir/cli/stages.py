@@ -15,13 +15,16 @@ def register(app: typer.Typer) -> None:
 
 
 def stages(json_output: Json = False) -> None:
-    """List the stages that look again at the best hits of a search."""
+    """List the stages that look again at the best hits, and the grounders that find a box by themselves."""
     from reir.cli.console import print_json
+    from reir.models import list_grounders
     from reir.rerank import list_stages
 
-    entries = list_stages()
+    entries, grounders = list_stages(), list_grounders()
     if json_output:
-        print_json({"stages": [asdict(entry) for entry in entries]})
+        print_json({"stages": [asdict(one) for one in entries], "grounders": [asdict(one) for one in grounders]})
         return
     for entry in entries:
         print(f"--{entry.kind} {entry.name}\n    {entry.summary}\n    for indexes of: {entry.works_with}")
+    for grounder in grounders:
+        print(f"--grounder {grounder.name}\n    {grounder.summary}\n    for reir ground")

@@ -8,6 +8,7 @@
 """
 
 from reir.gallery.gallery import Gallery
+from reir.gallery.grounding import ground
 from reir.gallery.info import GalleryInfo
 
-__all__ = ["Gallery", "GalleryInfo"]
+__all__ = ["Gallery", "GalleryInfo", "ground"]

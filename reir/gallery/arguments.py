@@ -12,7 +12,7 @@ from reir.types import Picture
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-    from reir.protocols import Model
+    from reir.protocols import Grounder, Model
     from reir.store import ImageFilter
 
 FilePath: TypeAlias = str | Path
@@ -27,15 +27,34 @@ def as_model(model: Model | str, device: str) -> Model:
     return model
 
 
-def as_example(image: FilePath | PillowImage | Picture, decode_side: int) -> Picture:
-    """The example as pixels; a file is decoded to at most ``decode_side``."""
+def as_grounder(grounder: Grounder | str, device: str) -> Grounder:
+    """The grounder, loaded where its name is given."""
+    if isinstance(grounder, str):
+        from reir.models import load_grounder
+
+        return load_grounder(grounder, device=device)
+    return grounder
+
+
+def as_source(image: FilePath | PillowImage | Picture) -> Path | Picture:
+    """The picture as pixels, or the file that they can be read from."""
     if isinstance(image, Picture):
         return image
-    from reir.imaging import as_picture, decode_picture
-
     if isinstance(image, str | Path):
-        return decode_picture(Path(image), max_side=decode_side).picture
+        return Path(image)
+    from reir.imaging import as_picture
+
     return as_picture(image)
+
+
+def as_example(image: FilePath | PillowImage | Picture, decode_side: int) -> Picture:
+    """The example as pixels; a file is decoded to at most ``decode_side``."""
+    source = as_source(image)
+    if isinstance(source, Picture):
+        return source
+    from reir.imaging import decode_picture
+
+    return decode_picture(source, max_side=decode_side).picture
 
 
 def as_filter(

@@ -9,13 +9,14 @@ from reir.imaging.exif import ExifFacts, read_exif
 from reir.imaging.letterbox import GREY, Letterbox, nearest_canvas
 
 if TYPE_CHECKING:
-    from reir.imaging.draw import Mark, draw_boxes
+    from reir.imaging.draw import Ellipse, Mark, draw_boxes
     from reir.imaging.sheet import Panel, contact_sheet
 
 __all__ = [
     "GREY",
     "SUFFIXES",
     "Decoded",
+    "Ellipse",
     "ExifFacts",
     "Letterbox",
     "Mark",
@@ -28,7 +29,13 @@ __all__ = [
     "read_exif",
 ]
 
-_DRAWING = {"Mark": "draw", "draw_boxes": "draw", "Panel": "sheet", "contact_sheet": "sheet"}
+_DRAWING = {
+    "Ellipse": "draw",
+    "Mark": "draw",
+    "draw_boxes": "draw",
+    "Panel": "sheet",
+    "contact_sheet": "sheet",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Boxes with labels, drawn on a picture at its upright orientation."""
+"""Boxes with labels, masks and ellipses, drawn on a picture at its upright orientation."""
 
 from __future__ import annotations
 
@@ -24,15 +24,37 @@ _TINT = 115
 
 
 @dataclass(frozen=True, slots=True)
+class Ellipse:
+    """An ellipse in pixels of the upright original: its middle, its two half axes, and the angle of the first.
+
+    The angle is in radians, from the right towards the bottom.
+    """
+
+    centre: tuple[float, float]
+    axes: tuple[float, float]
+    angle: float
+
+    def outline(self, points: int = 120) -> npt.NDArray[np.float64]:
+        """Points (P, 2) around it."""
+        turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
+        along, across = self.axes[0] * np.cos(turn), self.axes[1] * np.sin(turn)
+        cosine, sine = np.cos(self.angle), np.sin(self.angle)
+        around = np.stack([along * cosine - across * sine, along * sine + across * cosine], axis=1)
+        outline: npt.NDArray[np.float64] = around + np.array(self.centre)
+        return outline
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """One box to draw, in pixels of the upright original, the words at its corner, and the thing's mask (h, w).
 
-    The mask covers the whole picture, at any size.
+    The mask covers the whole picture, at any size. The ellipse is what a stage drew around the thing.
     """
 
     box: Box
     label: str = ""
     mask: npt.NDArray[np.bool_] | None = None
+    ellipse: Ellipse | None = None
 
 
 @cache
@@ -75,6 +97,10 @@ def draw_boxes(picture: Picture, marks: Sequence[Mark]) -> Image.Image:
         for x0, y0, x1, y1 in (mark.box for mark in marks)
     ]
     for place in reversed(range(len(marks))):
+        ellipse = marks[place].ellipse
+        if ellipse is not None:
+            outline = [(float(x), float(y)) for x, y in ellipse.outline() * (across, down)]
+            _draw_outline(canvas, outline, COLOURS[place % len(COLOURS)], line)
         _draw_frame(canvas, frames[place], COLOURS[place % len(COLOURS)], line)
     for place in reversed(range(len(marks))):
         if marks[place].label:
@@ -86,6 +112,15 @@ def _tint(image: Image.Image, mask: npt.NDArray[np.bool_], colour: Colour) -> No
     """The masked pixels half in the colour."""
     share = Image.fromarray(mask.astype(np.uint8) * _TINT).resize(image.size, Image.Resampling.BILINEAR)
     image.paste(colour, (0, 0), share)
+
+
+def _draw_outline(
+    canvas: ImageDraw.ImageDraw, outline: Sequence[tuple[float, float]], colour: Colour, line: int
+) -> None:
+    """A closed line, with a thin white edge on both sides."""
+    closed = [*outline, *outline[:2]]
+    canvas.line(closed, fill=_PAPER, width=line + 2 * max(1, line // 3), joint="curve")
+    canvas.line(closed, fill=colour, width=line, joint="curve")
 
 
 def _draw_frame(canvas: ImageDraw.ImageDraw, frame: tuple[int, int, int, int], colour: Colour, line: int) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reir.imaging.decode import decode_picture
-from reir.imaging.draw import COLOURS, Mark, draw_boxes, ink_on
+from reir.imaging.draw import COLOURS, Ellipse, Mark, draw_boxes, ink_on
 from reir.imaging.sheet import CELL_HEIGHT, CELL_WIDTH, Panel, contact_sheet
 from reir.types import Picture
 from tests.imaging.orientations import STORED_AS, with_orientation
@@ -138,3 +138,20 @@ def test_a_mask_of_any_size_tints_what_it_covers() -> None:
     assert (drawn[30, 10] != 128).any()
     np.testing.assert_array_equal(drawn[5, 45], [128, 128, 128])
     assert np.abs(drawn[30, 10].astype(int) - 128).max() < 128
+
+
+def test_an_ellipse_is_drawn_where_it_is_and_turned_as_it_is() -> None:
+    """Half axes 80 and 20, turned by 30 degrees towards the bottom, on a picture reduced by half."""
+    angle = np.pi / 6
+    ellipse = Ellipse((200, 150), (80, 20), angle)
+    picture = grey(200, 150, original=(400, 300))
+    drawn = np.asarray(draw_boxes(picture, [Mark((0, 0, 400, 300), ellipse=ellipse)]))
+    red = (drawn == COLOURS[0]).all(axis=2)
+    red[:6], red[-6:], red[:, :6], red[:, -6:] = False, False, False, False  # the box
+    rows, columns = np.nonzero(red)
+    dx, dy = (columns + 0.5) * 2 - 200, (rows + 0.5) * 2 - 150
+    along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
+    assert len(rows) > 80
+    assert np.abs(along).max() == pytest.approx(80, abs=6)
+    assert np.abs(across).max() == pytest.approx(20, abs=6)
+    assert (np.hypot(along / 80, across / 20) > 0.6).all()
