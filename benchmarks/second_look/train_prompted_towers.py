@@ -1,0 +1,353 @@
+"""Train a small ViT that knows red ellipses, on emoji scenes: a stand-in for the CLIP of Tune-An-Ellipse.
+
+    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
+        --size a --out runs/towers/a
+
+CLIP learned of red circles from the web's pictures; a tower of this world learns of them here, with what section 5 of
+the paper proposes beside: ellipses on background and on parts of objects as negatives. Its texts are embedded by the
+text half of ``benchmarks.bridging.train_clip``, locked (as in LiT), so all towers share one space of texts. Four kinds
+of pictures are trained on together:
+
+- a scene with an ellipse around an object, told from other objects' expressions, and that object's expression told from
+  other scenes and from misplaced ellipses in the same scene;
+- whole scenes, each patch's token told what it shows ("COLOUR NOUN" or the place), so that tokens lie in the
+  texts' space;
+- whole scenes, embedded near the captions of their objects;
+- crops, embedded near their object's caption.
+
+Writes a folder that ``ClipTower.load`` and open_clip's ``local-dir:`` take; goes on from its last checkpoint when it is
+started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from benchmarks.machine import print_machine
+from benchmarks.second_look.prompted_scenes import (
+    TEMPLATES,
+    PromptedScenes,
+    embed_texts,
+    fitting_ellipse,
+    misplaced_ellipse,
+    read_prompted,
+)
+from reir.models.ellipse.drawing import draw, signed_field
+from reir.models.towers import ClipTower
+from reir.types import FloatArray
+
+SIZES = {
+    "a": {"image_size": 128, "patch_size": 16, "width": 128, "layers": 4, "head_width": 32},
+    "b": {"image_size": 96, "patch_size": 8, "width": 128, "layers": 4, "head_width": 32},
+}
+PREPROCESS = {
+    "mean": [0.48145466, 0.4578275, 0.40821073],
+    "std": [0.26862954, 0.26130258, 0.27577711],
+    "interpolation": "bicubic",
+    "resize_mode": "squash",
+}
+HELD_OUT = 300
+"""Pictures at the end of the file that are not trained on."""
+SIGMAS = (0.05, 0.12)
+"""Widths of the curve that are trained on: the paper's, and what is as wide in pixels on a picture this small."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--text", type=Path, required=True, help="the folder of benchmarks.bridging.train_clip")
+    parser.add_argument("--size", choices=sorted(SIZES), required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, help="where pixels are kept; by default beside --out")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--scenes", type=int, default=16, help="scenes a step: each gives five or six pictures")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    print_machine(["torch", "open_clip_torch"], seed=arguments.seed)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    cache = arguments.cache or arguments.out.parent / "cache"
+    config = _config(arguments.text, SIZES[arguments.size])
+    side = config["vision_cfg"]["image_size"]
+    scenes = read_prompted(arguments.dataset, cache, side)
+    texts = Texts(scenes, ClipTower.load(str(arguments.text), device="cpu"), cache)
+    training = scenes.part(slice(0, -HELD_OUT))
+    held_out = scenes.part(slice(-HELD_OUT, None))
+
+    torch.manual_seed(arguments.seed)
+    model = open_clip.model.CLIP(**config)
+    model.load_state_dict(_text_half(arguments.text), strict=False)
+    visual = model.visual.train()
+    visual.output_tokens = True
+    print(f"model     {sum(p.numel() for p in visual.parameters()) / 1e6:.1f} M parameters of the image tower")
+    parameters = [*visual.parameters(), model.logit_scale]
+    optim = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ],
+        lr=arguments.learning_rate,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
+    checkpoint, first = arguments.out / "checkpoint.pt", 0
+    if checkpoint.is_file():
+        saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        model.load_state_dict(saved["model"])
+        optim.load_state_dict(saved["optim"])
+        first = saved["step"]
+    started, total, seen = time.perf_counter(), np.zeros(4), 0
+    for step in range(first, arguments.steps):
+        for group in optim.param_groups:
+            group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
+        batch = Batch(training, arguments.scenes, np.random.default_rng([arguments.seed, step]))
+        losses = _losses(model, batch, texts)
+        optim.zero_grad(set_to_none=True)
+        (losses[0] + losses[1] + 0.3 * losses[2] + 0.5 * losses[3]).backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 2.0)
+        optim.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, math.log(100))
+        total, seen, done = total + [float(loss.detach()) for loss in losses], seen + 1, step + 1
+        if done % 50 == 0:
+            minutes = (time.perf_counter() - started) / 60
+            parts = ", ".join(f"{value:.3f}" for value in total / seen)
+            print(
+                f"step {done}/{arguments.steps} {minutes:.1f} min: ellipses, patches, scenes, crops {parts}", flush=True
+            )
+            total, seen = np.zeros(4), 0
+        if done % 400 == 0 or done == arguments.steps:
+            temporary = checkpoint.with_suffix(".tmp")
+            torch.save({"model": model.state_dict(), "optim": optim.state_dict(), "step": done}, temporary)
+            temporary.replace(checkpoint)
+            _save(model, config, arguments.out)
+            last = done == arguments.steps
+            figures = _held_out(visual.eval(), held_out if last else held_out.part(slice(0, 100)), texts)
+            visual.train()
+            print(f"held out  {json.dumps(figures)}", flush=True)
+
+
+class Texts:
+    """Every text's embedding by the locked text half: expressions (Q, E), captions and nouns in each template."""
+
+    def __init__(self, scenes: PromptedScenes, tower: ClipTower, cache: Path) -> None:
+        self.expressions = torch.from_numpy(embed_texts(tower, scenes.expressions, cache / "expressions.npy"))
+        filled = [template.format(text) for template in TEMPLATES for text in scenes.captions]
+        self.captions = torch.from_numpy(embed_texts(tower, filled, cache / "captions.npy"))
+        self.captions = self.captions.view(len(TEMPLATES), len(scenes.captions), -1)
+        filled = [template.format(text) for template in TEMPLATES for text in scenes.nouns]
+        self.nouns = torch.from_numpy(embed_texts(tower, filled, cache / "nouns.npy"))
+        self.nouns = self.nouns.view(len(TEMPLATES), len(scenes.nouns), -1)
+
+
+class Batch:
+    """The pictures of one step with what they show, drawn by a random generator.
+
+    ``prompted`` (I, 3, S, S): two pictures with fitting ellipses of each scene with as many objects, then two with
+    misplaced ones. The first ``len(expressions)`` fit.
+    """
+
+    def __init__(self, scenes: PromptedScenes, count: int, rng: np.random.Generator) -> None:
+        rows = rng.choice(len(scenes.objects), size=count, replace=False)
+        self.template = int(rng.integers(len(TEMPLATES)))
+        self.by_noun = bool(rng.random() < 0.3)
+        self.pixels = _as_pixels(scenes.pictures[rows])
+        half = rows[::2]
+        self.crops = _as_pixels(scenes.crops[half])
+        self.maps = torch.from_numpy(scenes.maps[rows].astype(np.int64))
+        self.places = torch.from_numpy(scenes.places[rows])
+        self.objects = [scenes.objects[row] for row in rows]
+        cropped = [
+            scenes.objects[row][scenes.cropped[row]].caption if scenes.cropped[row] >= 0 else scenes.places[row]
+            for row in half
+        ]
+        self.cropped = torch.tensor(np.array(cropped))
+        fitting, misplaced = [], []  # (scene in the batch, ellipse, ...)
+        for i, things in enumerate(self.objects):
+            asked = [thing for thing in things if thing.expressions]
+            if not asked:
+                continue
+            boxes = np.stack([thing.box for thing in things])
+            for k in rng.choice(len(asked), size=min(2, len(asked)), replace=False):
+                words = asked[k].expressions[rng.integers(len(asked[k].expressions))]
+                fitting.append((i, fitting_ellipse(asked[k].box, rng), words, asked[k]))
+                ellipse, ground = misplaced_ellipse(asked[k].box, boxes, rng)
+                misplaced.append((i, ellipse, int(scenes.places[rows[i]]) if ground else -1))
+        self.scene = torch.tensor([i for i, *_ in fitting] + [i for i, *_ in misplaced])
+        self.ellipses = torch.from_numpy(np.stack([e for _, e, *_ in fitting] + [e for _, e, _ in misplaced])).float()
+        self.expressions = torch.tensor([words for _, _, words, _ in fitting])
+        self.nouns = torch.tensor([thing.noun for *_, thing in fitting])
+        captions = [thing.caption for *_, thing in fitting] + [caption for *_, caption in misplaced]
+        self.captions = torch.tensor(captions)  # -1: an ellipse that is on no object, and not on background either
+        sigma = float(rng.uniform(*SIGMAS))
+        side = self.pixels.shape[-1]
+        self.prompted = draw(self.pixels[self.scene], signed_field(self.ellipses, side, side), sigma=sigma)
+
+
+def _losses(model: Any, batch: Batch, texts: Texts) -> list[Tensor]:
+    """The losses of ellipses, patches, scenes and crops."""
+    pooled, tokens = _embed(model.visual, torch.cat([batch.prompted, batch.pixels, batch.crops]))
+    scale = model.logit_scale.exp()
+    prompted, whole, crops = pooled.split([len(batch.prompted), len(batch.pixels), len(batch.crops)])
+    captions = texts.captions[batch.template]
+
+    words = texts.expressions[batch.expressions]  # (P, E)
+    logits = scale * words @ prompted.T  # (P texts, I pictures)
+    count, scene = len(words), batch.scene[: len(words)]
+    other = (batch.nouns[:, None] == batch.nouns) & (scene[:, None] != scene)  # may be true of the other's object
+    to_texts = logits[:, :count].T.masked_fill(other, -1e4)
+    to_pictures = torch.cat([logits[:, :count].masked_fill(other, -1e4), logits[:, count:]], dim=1)
+    own = torch.arange(count)
+    ellipses = (F.cross_entropy(to_pictures, own) + F.cross_entropy(to_texts, own)) / 2
+    named = batch.captions >= 0
+    ellipses = ellipses + F.cross_entropy(scale * prompted[named] @ captions.T, batch.captions[named])
+
+    patches = _patch_loss(tokens[len(batch.prompted) : len(batch.prompted) + len(whole)], batch, texts, scale)
+    chances = F.log_softmax(scale * whole @ captions.T, dim=1)
+    shown = [
+        -chances[i, [thing.caption for thing in things]].mean() for i, things in enumerate(batch.objects) if things
+    ]
+    return [ellipses, patches, torch.stack(shown).mean(), F.cross_entropy(scale * crops @ captions.T, batch.cropped)]
+
+
+def _patch_loss(tokens: Tensor, batch: Batch, texts: Texts, scale: Tensor) -> Tensor:
+    """Cross-entropy of each patch's token (B, T, E) against captions or nouns; background counts for a third."""
+    grid = math.isqrt(tokens.shape[1])
+    cell = batch.maps.shape[1] // grid
+    cells = batch.maps.view(-1, grid, cell, grid, cell).permute(0, 1, 3, 2, 4).reshape(len(tokens), grid * grid, -1)
+    main = cells.mode(dim=2).values  # (B, T): the object most of the patch shows
+    sure = (cells == main[..., None]).float().mean(dim=2) >= 0.6
+    captions = torch.full((len(tokens), 256), -1)
+    nouns = torch.full((len(tokens), 256), -1)
+    for i, things in enumerate(batch.objects):
+        captions[i, : len(things)] = torch.tensor([thing.caption for thing in things], dtype=torch.long)
+        nouns[i, : len(things)] = torch.tensor([thing.noun for thing in things], dtype=torch.long)
+    captions[:, 255] = batch.places
+    names, wanted = (texts.nouns, nouns) if batch.by_noun else (texts.captions, captions)
+    wanted = wanted.gather(1, main).masked_fill(~sure, -1)
+    loss = torch.zeros(())
+    for rows, share in (((wanted >= 0) & (main != 255), 1.0), ((wanted >= 0) & (main == 255), 1 / 3)):
+        if rows.any():
+            picked = torch.nonzero(rows.flatten()).flatten()
+            picked = picked[torch.randperm(len(picked))[:400]]
+            logits = scale * tokens.flatten(0, 1)[picked] @ names[batch.template].T
+            loss = loss + share * F.cross_entropy(logits, wanted.flatten()[picked])
+    return loss
+
+
+def _embed(visual: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit embeddings (B, E) of pictures (B, 3, S, S) in [0, 1], and of their patches (B, T, E)."""
+    mean, std = (torch.tensor(PREPROCESS[name]).view(3, 1, 1) for name in ("mean", "std"))
+    # The fused attention's backward takes half of a step at this size; plain matrix products do not.
+    with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled, tokens = visual((pixels - mean) / std)
+        tokens = tokens @ visual.proj
+    return F.normalize(pooled.float(), dim=-1), F.normalize(tokens.float(), dim=-1)
+
+
+@torch.inference_mode()
+def _held_out(visual: Any, scenes: PromptedScenes, texts: Texts) -> dict[str, float]:
+    """Over held-out pictures, as shares.
+
+    ``expression_among_objects``: the expression's ellipse scores best among those around each object.
+    ``tight_best``: the fitting ellipse scores better for its expression than one half and one twice as large.
+    ``patch_in_box``, ``patch_on_object``: the patch most like "A photo of a NOUN" lies in the box, on the object.
+    ``crops_named``: a crop's nearest caption is its own.
+    """
+    among, tight, in_box, on_object, named = [], [], [], [], []
+    template = TEMPLATES.index("A photo of a {}")
+    for row, things in enumerate(scenes.objects):
+        pixels = _as_pixels(scenes.pictures[row : row + 1])
+        side = pixels.shape[-1]
+        if not things:
+            continue
+        around = np.stack([_around(thing.box, scale) for scale in (1.0, 0.5, 2.0) for thing in things])
+        field = signed_field(torch.from_numpy(around), side, side)
+        pooled, _ = _embed(visual, draw(pixels.expand(len(around), -1, -1, -1), field, sigma=0.08))
+        scores = texts.expressions[[words for thing in things for words in thing.expressions]] @ pooled.T
+        owners = torch.tensor([k for k, thing in enumerate(things) for _ in thing.expressions])
+        count = len(things)
+        among += (scores[:, :count].argmax(dim=1) == owners).tolist()
+        own = torch.stack([scores[torch.arange(len(owners)), owners + count * k] for k in range(3)])
+        tight += (own.argmax(dim=0) == 0).tolist()
+        _, tokens = _embed(visual, pixels)
+        grid = math.isqrt(tokens.shape[1])
+        for k, thing in enumerate(things):
+            if sum(other.noun == thing.noun for other in things) > 1:
+                continue
+            y, x = divmod(int((tokens[0] @ texts.nouns[template, thing.noun]).argmax()), grid)
+            px, py = (x + 0.5) / grid * 2 - 1, (y + 0.5) / grid * 2 - 1
+            in_box.append(bool(thing.box[0] <= px <= thing.box[2] and thing.box[1] <= py <= thing.box[3]))
+            cell = scenes.maps.shape[1] // grid
+            cells = scenes.maps[row, y * cell : (y + 1) * cell, x * cell : (x + 1) * cell]
+            on_object.append(bool((cells == k).any()))
+        if scenes.cropped[row] >= 0:
+            crop, _ = _embed(visual, _as_pixels(scenes.crops[row : row + 1]))
+            best = int((crop @ texts.captions[template].T).argmax())
+            named.append(best == things[scenes.cropped[row]].caption)
+    figures = {
+        "expression_among_objects": among,
+        "tight_best": tight,
+        "patch_in_box": in_box,
+        "patch_on_object": on_object,
+        "crops_named": named,
+    }
+    return {name: round(float(np.mean(values)), 4) for name, values in figures.items()}
+
+
+def _around(box: FloatArray, scale: float) -> FloatArray:
+    """The ellipse (5,) inscribed in a box, times ``scale``."""
+    return np.array([*((box[:2] + box[2:]) / 2), *((box[2:] - box[:2]) / 2 * scale), 0.0], dtype=np.float32)
+
+
+def _as_pixels(pictures: Any) -> Tensor:
+    """Pictures (B, S, S, 3) uint8 as (B, 3, S, S) in [0, 1]."""
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
+
+
+def _config(text: Path, vision: dict[str, int]) -> dict[str, Any]:
+    """The configuration of open_clip: the text half's, and a ViT whose tokens are averaged."""
+    base: dict[str, Any] = json.loads((text / "open_clip_config.json").read_text())["model_cfg"]
+    return {
+        "embed_dim": base["embed_dim"],
+        "vision_cfg": {**vision, "pool_type": "avg"},
+        "text_cfg": base["text_cfg"],
+    }
+
+
+def _text_half(folder: Path) -> dict[str, Tensor]:
+    weights = load_file(folder / "open_clip_model.safetensors")
+    return {name: value for name, value in weights.items() if not name.startswith("visual.")}
+
+
+def _save(model: Any, config: dict[str, Any], folder: Path) -> None:
+    """The folder in open_clip's layout."""
+    side = config["vision_cfg"]["image_size"]
+    whole = {"model_cfg": config, "preprocess_cfg": {**PREPROCESS, "size": [side, side], "mode": "RGB"}}
+    (folder / "open_clip_config.json").write_text(json.dumps(whole, indent=1))
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+
+
+def _share(step: int, steps: int, warmup: int = 100) -> float:
+    """Learning rate of a step as a share of the peak: linear warm-up, cosine decay."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
+
+
+if __name__ == "__main__":
+    main()
