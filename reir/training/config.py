@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from reir.errors import UsageError
 from reir.models.clare.config import TINY
+from reir.training.loop_config import LoopConfig
 from reir.training.photos.config import PhotoConfig
 from reir.training.referring.config import ReferringConfig
 from reir.training.relating.config import RelatingConfig
@@ -46,34 +47,6 @@ class StageConfig(Section):
 
     until: float = Field(gt=0, le=1)
     reduced: bool = Field(default=False, description="pictures at about 0.7 of the side: half the work")
-
-
-class OptimConfig(Section):
-    """AdamW with linear warm-up, then cosine or step decay."""
-
-    steps: int = Field(gt=0)
-    accumulate: int = Field(default=1, gt=0, description="batches of a step, one after the other")
-    learning_rate: float = Field(default=1e-3, gt=0)
-    tower_factor: float = Field(
-        default=1.0, gt=0, description="learning rate of SigLIP's towers, as a share of the others'"
-    )
-    schedule: Literal["cosine", "step"] = "cosine"
-    drops: tuple[int, ...] = Field(default=(), description="steps at which the learning rate falls to a tenth")
-    final_share: float = Field(default=0.02, ge=0, description="cosine's learning rate at the end, as a share")
-    warmup: int = Field(default=60, ge=0)
-    weight_decay: float = Field(default=0.02, ge=0)
-    betas: tuple[float, float] = (0.9, 0.98)
-    clip: float = Field(default=2.0, gt=0)
-    bf16: bool = True
-    skip_limit: int = Field(
-        default=20, gt=0, description="steps in a row with gradients that are not finite, after which the run ends"
-    )
-
-    @model_validator(mode="after")
-    def _fits(self) -> OptimConfig:
-        if (self.schedule == "step") != bool(self.drops):
-            raise ValueError("drops belong to the schedule 'step', which needs them")
-        return self
 
 
 class LossConfig(Section):
@@ -144,42 +117,26 @@ class ValidationConfig(Section):
     pictures: int | None = Field(default=None, gt=0, description="only the first ones")
 
 
-class AverageConfig(Section):
-    """An exponential moving average of the weights, validated and kept beside them."""
-
-    decay: float | None = Field(default=None, gt=0, lt=1, description="share kept at every step; none: no average")
-    ships: bool = Field(default=True, description="the model folder holds the average, not the last weights")
-
-
 SCENE_SIZES = ("nano", "tiny")
 SMOKE_SIZE = "vit-smoke"
 
 
-class TrainConfig(Section):
+class TrainConfig(LoopConfig):
     """A whole run, on emoji scenes (``data``) or on photographs (``photos``)."""
 
-    name: str
     model: Literal["nano", "tiny", "vit-smoke", "vit-b", "vit-l"] = Field(
         description="a size of CLARE: nano and tiny for scenes, the others for photographs"
     )
     network: NetworkConfig = NetworkConfig()
     start: Path | None = Field(default=None, description="folder of a finished run whose weights this one starts from")
     pretrained: PretrainedConfig = PretrainedConfig()
-    seed: int = 0
     data: DataConfig | None = None
     batch: BatchConfig = BatchConfig()
     stages: tuple[StageConfig, ...] = (StageConfig(until=1.0),)
     photos: PhotoConfig | None = None
     validation: ValidationConfig | None = None
-    optim: OptimConfig
-    average: AverageConfig = AverageConfig()
     loss: LossConfig = LossConfig()
     clia: CliaConfig = CliaConfig()
-    log_every: int = Field(default=50, gt=0)
-    checkpoint_every: int = Field(default=500, gt=0)
-    keep_checkpoints: int = Field(default=2, gt=0, description="the newest ones; the others are removed")
-    validate_every: int = Field(default=2000, gt=0)
-    tensorboard: bool = Field(default=False, description="scalars for TensorBoard too, in the run's folder")
 
     @model_validator(mode="after")
     def _fits(self) -> TrainConfig:

@@ -22,9 +22,9 @@ from torch.utils.data import DataLoader, Sampler
 from reir.errors import ReirError
 from reir.training.average import WeightAverage
 from reir.training.checkpoint import load_checkpoint, save_checkpoint
-from reir.training.config import TrainConfig
 from reir.training.interruption import Interruption
 from reir.training.journal import Journal, write_settings
+from reir.training.loop_config import LoopConfig
 from reir.training.optimiser import make_optimiser, set_learning_rate, trained_parameters
 from reir.training.processes import Processes
 from reir.training.shares import Shares
@@ -43,7 +43,7 @@ class FitReport:
 class Learner(Generic[B]):
     """Everything that a step changes: the network, its heads, their optimiser, and the average of the weights."""
 
-    def __init__(self, task: Task[B], config: TrainConfig, processes: Processes) -> None:
+    def __init__(self, task: Task[B], config: LoopConfig, processes: Processes) -> None:
         self.task, self.config, self.processes = task, config, processes
         self.optim = make_optimiser([task.network, task.heads], config.optim)
         self.average = None if config.average.decay is None else WeightAverage(task.network, config.average.decay)
@@ -130,7 +130,7 @@ class Learner(Generic[B]):
 
 def fit(
     task: Task[B],
-    config: TrainConfig,
+    config: LoopConfig,
     *,
     out: Path,
     processes: Processes,
@@ -279,7 +279,7 @@ class _Numbers(Sampler[int]):
         return len(self._range)
 
 
-def _loader(task: Task[B], config: TrainConfig, processes: Processes, *, first: int, workers: int) -> DataLoader[B]:
+def _loader(task: Task[B], config: LoopConfig, processes: Processes, *, first: int, workers: int) -> DataLoader[B]:
     each = config.optim.accumulate
     return DataLoader(
         task.batches,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from reir.training.config import OptimConfig
+from reir.training.loop_config import OptimConfig
 from reir.training.schedule import learning_rate
 
 TOWERS = ("visual.backbone.trunk.", "text.tower.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from reir.training.config import OptimConfig
+from reir.training.loop_config import OptimConfig
 
 
 def learning_rate(config: OptimConfig, step: int) -> float:

@@ -2,6 +2,7 @@
 
 from reir.data.scenes.glyphs import EmojiFontError, glyph
 from reir.data.scenes.nouns import Noun, load_nouns, nouns_by_name
+from reir.data.scenes.owners import draw_owners
 from reir.data.scenes.places import ELSEWHERE, PLACE_BY_NAME, PLACES, Place, ground
 from reir.data.scenes.recolour import nearest_colour, recoloured
 from reir.data.scenes.render import Rendered, render, save_jpeg
@@ -23,6 +24,7 @@ __all__ = [
     "Scene",
     "SceneObject",
     "Size",
+    "draw_owners",
     "glyph",
     "ground",
     "load_nouns",

@@ -17,8 +17,8 @@ from torch import Tensor
 from reir.data import load_dataset
 from reir.models.device import resolve_device
 from reir.training.checkpoint import load_checkpoint, save_checkpoint
-from reir.training.config import OptimConfig
 from reir.training.journal import environment
+from reir.training.loop_config import OptimConfig
 from reir.training.optimiser import parameter_groups
 from reir.training.referring.config import ReferringConfig
 from reir.training.referring.folder import write_model_folder

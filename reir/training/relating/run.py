@@ -26,8 +26,9 @@ from reir.models.clare.network import Clare
 from reir.models.device import resolve_device
 from reir.text import WordTokenizer
 from reir.training.checkpoint import NAME, finished_run, load_checkpoint, save_checkpoint
-from reir.training.config import DataConfig, OptimConfig
+from reir.training.config import DataConfig
 from reir.training.journal import environment
+from reir.training.loop_config import OptimConfig
 from reir.training.optimiser import parameter_groups
 from reir.training.relating.batches import StateBatch, StateBatches
 from reir.training.relating.card import relating_card
