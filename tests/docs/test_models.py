@@ -16,7 +16,6 @@ from reir.models.hub.sources import HUB_SOURCES
 from reir.models.sam_clip.parts import DEFAULT_SAM
 from reir.models.sam_clip.scores import BLEND
 from reir.models.sam_clip.settings import PARTS, Settings
-from reir.rerank import STAGE_SECONDS, STAGE_TOP, list_stages
 
 TEXT = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
 
@@ -69,11 +68,3 @@ def test_what_is_pinned() -> None:
         assert f"`{name}`" in line, name
     published = [source for entry in list_models() for source in model_sources(ModelSpec(entry.name))]
     assert len([source for source in published if isinstance(source, HubSource)]) >= 8
-
-
-def test_every_stage_is_listed() -> None:
-    section = TEXT[TEXT.index("## Stages") : TEXT.index("## Weights")]
-    listed = set(re.findall(r"^\| `--(\w+)` \| `([\w-]+)` \|", section, re.MULTILINE))
-    assert listed == {(entry.kind, entry.name) for entry in list_stages()}
-    assert f"best `--stage-top` boxes ({STAGE_TOP})" in section
-    assert f"`--stage-seconds` ({STAGE_SECONDS:g})" in section
