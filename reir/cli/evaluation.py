@@ -30,7 +30,7 @@ from reir.cli.arguments import (
 if TYPE_CHECKING:
     from reir.data.dataset import Dataset
     from reir.evaluation import Evaluation, System
-    from reir.protocols import Model
+    from reir.protocols import Grounder, Model
     from reir.rerank import StagePlan
     from reir.store import Index
 
@@ -40,6 +40,8 @@ Examples:
   reir eval expressions.json --images val2017 --protocol official --json
   reir eval refs.json --db ~/Pictures/.reir --k 1 5 10 --iou 0.5 --rerank templates
   reir eval refcoco/ --images train2014 --task rec --model clare:runs/stage2
+  reir eval sets/ --images train2014 --task ris --model sam-clip --mask stored
+  reir eval refs.json --images val2017 --task ris --grounder vatex:runs/vatex
   reir eval demo --task tir --model picture-clip:ViT-B-16-SigLIP__webli
   reir eval demo --retriever ViT-B-16-SigLIP__webli --model rcnn-clip --rerank templates"""
 
@@ -57,6 +59,7 @@ class Task(StrEnum):
 
     reir = "reir"
     rec = "rec"
+    ris = "ris"
     tir = "tir"
 
 
@@ -76,7 +79,8 @@ def evaluate(
         Task,
         typer.Option(
             "--task",
-            help="reir: boxes in the whole gallery; rec: the box inside the right picture; tir: the picture alone.",
+            help="reir: boxes in the whole gallery; rec: the box inside the right picture; ris: the mask inside the "
+            "right picture; tir: the picture alone.",
         ),
     ] = Task.reir,
     images: DatasetImages = None,
@@ -84,6 +88,16 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="NAME", show_default=False, help="Model; by default the index's, or the best."),
+    ] = None,
+    grounder: Annotated[
+        str | None,
+        typer.Option(
+            "--grounder",
+            metavar="NAME",
+            show_default=False,
+            help="For --task rec and ris, in place of a model: a method that finds the object in the picture by "
+            "itself, without an index.",
+        ),
     ] = None,
     retriever: Annotated[
         str | None,
@@ -133,6 +147,15 @@ def evaluate(
         str | None,
         typer.Option("--refine", metavar="NAME", show_default=False, help="Stage that betters the best boxes."),
     ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            "--mask",
+            metavar="NAME",
+            show_default=False,
+            help="Stage that finds masks, for --task ris; without a mask the filled box counts.",
+        ),
+    ] = None,
     stage_top: StageTop = STAGE_TOP,
     stage_seconds: StageSeconds = STAGE_SECONDS,
     blend: Blend = None,
@@ -143,18 +166,22 @@ def evaluate(
     """Measure how well a model finds what expressions describe, each figure with its 95% interval.
 
     By default BoxRecall by both protocols, image recall and in-image precision over the pictures of the data set, or of
-    --db. With --task rec, the precision inside the right picture alone; with --task tir, image recall alone. Forward
-    passes are counted.
+    --db. With --task rec, the precision inside the right picture alone; with --task ris, the same of masks with mIoU,
+    oIoU and object-centric IoU; with --task tir, image recall alone. Forward passes are counted.
     """
     from reir.cli.console import phase_bar, print_json, warn
     from reir.data.coco import load_dataset
     from reir.errors import UsageError
     from reir.evaluation import SavedOutcomes, compare, evaluate_system, format_comparison, format_report, format_table
     from reir.metrics import IOUS, KS
-    from reir.models import load_model
+    from reir.models import load_grounder, load_model
     from reir.rerank import StagePlan
     from reir.store import Index
 
+    if mask is not None and task is not Task.ris:
+        raise UsageError(f"--mask changes nothing of --task {task}: masks are measured with --task ris")
+    if grounder is not None:
+        _require_grounder_alone(task, {"--model": model, "--db": db, "--retriever": retriever, "--blend": blend})
     if images is not None and db is not None:
         raise UsageError("--images and --db exclude each other: an index has its pictures already")
     if retriever is None and depth is not None:
@@ -167,19 +194,24 @@ def evaluate(
     other = None if compare_with is None else SavedOutcomes.load(compare_with)
     if save_outcomes is not None and save_outcomes.is_dir():
         raise UsageError(f"{save_outcomes} is a folder: give --save-outcomes a file")
-    sets = [load_dataset(file, images=images) for file in files]
+    sets = [load_dataset(file, images=images, masks=task is Task.ris) for file in files]
     if other is not None:
         other.require_queries_of(sets[0], task.value)
+    stages = StagePlan(tuple(rerank or ()), refine=refine, mask=mask, top=stage_top, seconds=stage_seconds)
     index = None if db is None else Index.open(db, database_url=database_url)
-    bench = _Bench(
-        index,
-        load_model(model or ("auto" if index is None else index.info.model.name), device=device),
-        None if retriever is None else load_model(retriever_name(retriever), device=device),
-        depth=depth,
-        stages=StagePlan(tuple(rerank or ()), refine=refine, top=stage_top, seconds=stage_seconds),
-        blend=parse_blend(blend),
-        task=task,
-    )
+    bench: _Bench | _GrounderBench
+    if grounder is not None:
+        bench = _GrounderBench(load_grounder(grounder, device=device), stages)
+    else:
+        bench = _Bench(
+            index,
+            load_model(model or ("auto" if index is None else index.info.model.name), device=device),
+            None if retriever is None else load_model(retriever_name(retriever), device=device),
+            depth=depth,
+            stages=stages,
+            blend=parse_blend(blend),
+            task=task,
+        )
     found: list[Evaluation] = []
     for data in sets:
         with bench.system(data) as system, phase_bar() as progress:
@@ -237,6 +269,32 @@ def retriever_name(name: str) -> str:
     return f"picture-clip:{name}" if is_tower else name
 
 
+def _require_grounder_alone(task: Task, others: Mapping[str, object]) -> None:
+    """Returns when a grounder can do the task and nothing else is asked to."""
+    from reir.errors import UsageError
+
+    if task not in (Task.rec, Task.ris):
+        raise UsageError(f"a grounder looks inside the right picture: measure it with --task rec or ris, not {task}")
+    given = [option for option, value in others.items() if value]
+    if given:
+        raise UsageError(f"--grounder and {given[0]} exclude each other: it works without a model and its index")
+
+
+@dataclass(frozen=True, slots=True)
+class _GrounderBench:
+    """A grounder to be measured, for one data set after another."""
+
+    grounder: Grounder
+    stages: StagePlan
+
+    @contextmanager
+    def system(self, data: Dataset) -> Iterator[System]:
+        """The system over the pictures of ``data``."""
+        from reir.evaluation import Grounded
+
+        yield Grounded(self.grounder, images=len(data.images), stages=self.stages)
+
+
 @dataclass(frozen=True, slots=True)
 class _Bench:
     """What was asked to be measured, for one data set after another; without an ``index`` each gets its own."""
@@ -255,7 +313,7 @@ class _Bench:
         from reir.cli.galleries import dataset_index, twin_index
         from reir.evaluation import OneStage, TwoStage
 
-        own = self.index or dataset_index(data, self.model, shared=self.task is Task.rec)
+        own = self.index or dataset_index(data, self.model, shared=self.task in (Task.rec, Task.ris))
         if self.retriever is None:
             with own.snapshot() as snapshot:
                 yield OneStage(snapshot, self.model, stages=self.stages, blend=self.blend)

@@ -6,8 +6,9 @@ One reader for both layouts in use:
 - one image entry for each instance with ``expressions`` on the image entry, and one annotation of that ``image_id``
   (REIRCOCO, converted RefCOCO). Entries with one ``file_name`` are one picture of the gallery.
 
-Boxes are ``[x, y, w, h]`` in the file and xyxy in memory. An annotation may say its ``size`` class. The top-level list
-``ambiguous`` holds ``{"expression", "annotation_ids", "kind"}`` for expressions that several instances satisfy.
+Boxes are ``[x, y, w, h]`` in the file and xyxy in memory; ``segmentation`` is run lengths or polygons. An annotation
+may say its ``size`` class. The top-level list ``ambiguous`` holds ``{"expression", "annotation_ids", "kind"}`` for
+expressions that several instances satisfy.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from reir.data.jsonfile import read_json
 from reir.data.registry import find_dataset
 from reir.errors import DatasetError
 from reir.geometry import xywh_to_xyxy
+from reir.geometry.masks import segmentation_rle
 
 
-def load_dataset(path_or_name: str | Path, *, images: Path | None = None) -> Dataset:
+def load_dataset(path_or_name: str | Path, *, images: Path | None = None, masks: bool = False) -> Dataset:
     """The data set of a JSON file, or of a registered name such as ``demo``.
 
-    ``images`` is the folder that file names are relative to; by default ``images`` beside the JSON file.
+    ``images`` is the folder that file names are relative to; by default ``images`` beside the JSON file. With
+    ``masks``, targets have the true masks of their ``segmentation`` (some hundred bytes each), else none.
 
     Raises:
         DatasetError: there is no such file or name, or the file is malformed or contradicts itself.
@@ -35,7 +38,7 @@ def load_dataset(path_or_name: str | Path, *, images: Path | None = None) -> Dat
     path = find_dataset(path_or_name)
     content = read_json(path)
     try:
-        return _Reader(content).dataset(path, images if images is not None else path.parent / "images")
+        return _Reader(content, masks=masks).dataset(path, images if images is not None else path.parent / "images")
     except _MalformedError as error:
         raise DatasetError(f"data set {path}: {error}") from None
 
@@ -47,8 +50,9 @@ class _MalformedError(Exception):
 class _Reader:
     """One file's content, checked as it is read."""
 
-    def __init__(self, content: Any) -> None:
+    def __init__(self, content: Any, *, masks: bool) -> None:
         self._content = _object(content, "the file")
+        self._masks = masks
         self._images: dict[str, DatasetImage] = {}
         self._entries: dict[int, Mapping[str, Any]] = {}
         self._annotations: dict[int, Mapping[str, Any]] = {}
@@ -148,7 +152,14 @@ class _Reader:
             raise _MalformedError(f"{what}: size must be one of {', '.join(SIZE_CLASSES)}, got {size!r}")
         area: Any = annotation.get("area")
         area = float(area) if _is_number(area) and area > 0 else float(bbox[2] * bbox[3])
-        return Target(str(PurePosixPath(image["file_name"])), (x0, y0, x1, y1), area, size)
+        mask = self._mask(annotation, image, what) if self._masks else None
+        return Target(str(PurePosixPath(image["file_name"])), (x0, y0, x1, y1), area, size, mask)
+
+    def _mask(self, annotation: Mapping[str, Any], image: Mapping[str, Any], what: str) -> Mapping[str, Any] | None:
+        try:
+            return segmentation_rle(annotation.get("segmentation"), image["width"], image["height"])
+        except ValueError as error:
+            raise _MalformedError(f"{what}: {error}") from None
 
 
 def _expressions(owner: Mapping[str, Any], what: str) -> list[tuple[str, str | None]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from reir.types import Box
 
@@ -27,13 +27,15 @@ class Target:
     """One object that an expression refers to: the picture and the true box, xyxy in its pixels.
 
     ``area`` in pixels is that of the object's mask where the data set says it, else of its box; ``size`` is the class
-    the data set gives it, if any.
+    the data set gives it, if any. ``mask`` is its true mask as compressed COCO run lengths at the picture's size, where
+    the data set has one and was loaded with masks.
     """
 
     file_name: str
     box: Box
     area: float
     size: SizeClass | None = None
+    mask: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ Other systems are measured by the same figures (`System`; benchmarks call this):
     evaluate_system(TwoStage(tower_snapshot, tower, snapshot, model, depth=None, stages=None), dataset)
     evaluate_system(OneStage(tower_snapshot, tower), dataset, task="tir")       # image Recall@k of a tower alone
     evaluate_system(OneStage(snapshot, model), dataset, task="rec", ious=(0.5,))  # inside the right picture
+    evaluate_system(Grounded(load_grounder("vatex:FOLDER"), images=300), dataset, task="ris")   # masks inside it
 
 where ``tower = load_model("picture-clip:TOWER")``, TOWER as ``ViT-B-16-SigLIP__webli`` or a folder of open_clip, and
-``tower_snapshot`` is of an index that it made. ``evaluation.overall.shares`` and ``.intervals`` hold the figures,
+``tower_snapshot`` is of an index that it made. For ``ris`` the data set is loaded
+with its masks (``load_dataset(..., masks=True)``). ``evaluation.overall.shares`` and ``.intervals`` hold the figures,
 ``evaluation.cost`` the forward passes, and ``evaluation.to_json()`` everything.
 
 ``evaluation.outcomes`` are every query's ranks, and two systems on the same queries are compared by them, paired::
@@ -33,6 +35,7 @@ index; ``evaluation.warnings`` says so when it holds pictures that the data set 
 
 from reir.evaluation.calibrate import CalibrationReport, SizeFigures, calibrate
 from reir.evaluation.evaluate import evaluate, evaluate_system
+from reir.evaluation.grounded import Grounded
 from reir.evaluation.left_out import Trials, leave_out
 from reir.evaluation.one_stage import OneStage
 from reir.evaluation.progress import Progress
@@ -51,6 +54,7 @@ __all__ = [
     "Cost",
     "Evaluation",
     "Figures",
+    "Grounded",
     "OneStage",
     "Progress",
     "Retriever",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,13 +13,14 @@ from reir.data.dataset import SIZE_CLASSES, Dataset, Query, SizeClass
 from reir.errors import DatasetError, UsageError
 from reir.evaluation.figures import task_outcomes
 from reir.evaluation.one_stage import OneStage
+from reir.evaluation.painted import Painted
 from reir.evaluation.progress import Progress, silent
 from reir.evaluation.result import Evaluation, Figures, SizeRule
 from reir.evaluation.saved_outcomes import SavedOutcomes
 from reir.evaluation.system import TASKS, System, Task
 from reir.metrics import IOUS, KS, PROTOCOLS, intervals, shares
 from reir.metrics import Protocol as MetricProtocol
-from reir.metrics.figures import Outcomes
+from reir.metrics.figures import PRECISION_IOU, Outcomes
 from reir.protocols import Model
 from reir.rerank import StagePlan
 
@@ -87,7 +89,8 @@ def evaluate_system(
     """The figures of any system (`OneStage`, `TwoStage`) on ``dataset``, each with its 95% interval.
 
     ``reir``: BoxRecall, image recall and in-image precision. ``rec``: the precision inside the right picture at 0.5 and
-    at each of ``ious``, and the mean IoU; no gallery is looked at. ``tir``: image recall. Memory is that of the query
+    at each of ``ious``, and the mean IoU; no gallery is looked at. ``ris``: the same of masks, the overall IoU and the
+    object-centric IoU; ``dataset`` is loaded with masks. ``tir``: image recall. Memory is that of the query
     vectors and of one block of the gallery. Ambiguous expressions are measured by protocol ``any`` alone, and apart.
 
     Args:
@@ -104,6 +107,7 @@ def evaluate_system(
         UsageError: an option out of range, or a task that the system cannot do.
         ModelMismatchError: the index was made by another model.
         PicturesMissingError: the index lacks pictures of the data set.
+        DatasetError: the data set has no expressions, or for ``ris`` an object of it has no true mask.
     """
     if task not in TASKS:
         raise UsageError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
@@ -118,6 +122,7 @@ def evaluate_system(
     )
 
     right = task_outcomes(answers.ranks, task, protocols, ks, ious)
+    measured = _Measured(right, answers.painted, ious, seed)
     unique = np.arange(len(queries)) < len(dataset.queries)
     sizes, size_rule = _sizes(dataset.queries)
     kinds = [query.kind for query in dataset.queries]
@@ -131,17 +136,18 @@ def evaluate_system(
         instances=facts.instances,
         ks=ks,
         ious=ious,
-        overall=_figures(right, unique, seed),
-        by_kind={kind: _of(right, kinds, kind, seed) for kind in sorted({kind for kind in kinds if kind is not None})},
-        by_size={size: _of(right, sizes, size, seed) for size in SIZE_CLASSES if size in sizes},
+        overall=measured.figures(unique),
+        by_kind={kind: measured.of(kinds, kind) for kind in sorted({kind for kind in kinds if kind is not None})},
+        by_size={size: measured.of(sizes, size) for size in SIZE_CLASSES if size in sizes},
         size_rule=size_rule,
-        ambiguous=None if unique.all() else _figures({p: r for p, r in right.items() if p[0] == "any"}, ~unique, seed),
+        ambiguous=None if unique.all() else measured.by_any(~unique),
         timings_ms=answers.timings_ms,
         warnings=[*answers.warnings, *_left_out(dataset, task)],
         stages=facts.stages,
         task=task,
         retriever=facts.retriever,
         cost=answers.cost,
+        masks=None if answers.painted is None else answers.painted.to_json(),
         system=facts.title,
         outcomes=SavedOutcomes.of(dataset, task, facts.title, answers.ranks),
     )
@@ -177,11 +183,30 @@ def _sizes(queries: Sequence[Query]) -> tuple[list[SizeClass], SizeRule]:
     return ["small" if area < _SMALL_AREA else "medium" if area < _MEDIUM_AREA else "large" for area in areas], "coco"
 
 
-def _of(right: Outcomes, classes: Sequence[str | None], wanted: str, seed: int) -> Figures:
-    chosen = np.zeros(len(next(iter(right.values()))), dtype=bool)
-    chosen[: len(classes)] = [name == wanted for name in classes]
-    return _figures(right, chosen, seed)
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What is right of every query, with the masks where the task asks for them."""
 
+    right: Outcomes
+    painted: Painted | None
+    ious: Sequence[float]
+    seed: int
 
-def _figures(right: Outcomes, chosen: npt.NDArray[np.bool_], seed: int) -> Figures:
-    return Figures(int(chosen.sum()), shares(right, chosen), intervals(right, chosen, seed=seed))
+    def figures(self, chosen: npt.NDArray[np.bool_]) -> Figures:
+        """Of the ``chosen`` (Q,) queries."""
+        if self.painted is not None:
+            found = self.painted.figures(chosen, ious=sorted({PRECISION_IOU, *self.ious}), seed=self.seed)
+        else:
+            found = shares(self.right, chosen), intervals(self.right, chosen, seed=self.seed)
+        return Figures(int(chosen.sum()), *found)
+
+    def of(self, classes: Sequence[str | None], wanted: str) -> Figures:
+        """Of the queries of one class."""
+        chosen = np.zeros(len(next(iter(self.right.values()))), dtype=bool)
+        chosen[: len(classes)] = [name == wanted for name in classes]
+        return self.figures(chosen)
+
+    def by_any(self, chosen: npt.NDArray[np.bool_]) -> Figures:
+        """Of the ``chosen`` (Q,) queries, by protocol ``any`` alone."""
+        kept = {path: right for path, right in self.right.items() if path[0] == "any"}
+        return replace(self, right=kept).figures(chosen)

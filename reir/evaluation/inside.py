@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +17,9 @@ from reir.evaluation.reranked import hit_keys
 from reir.evaluation.timing import timed
 from reir.metrics import Truth
 from reir.protocols import Model
-from reir.rerank import StagePlan
+from reir.rerank import SnapshotLook, StagePlan
 from reir.search import Searcher, SearchRequest
-from reir.types import FloatArray
+from reir.types import FloatArray, Hit
 
 if TYPE_CHECKING:
     from reir.store import Snapshot
@@ -84,27 +84,87 @@ def _by_stages(
     timings: dict[str, float],
     tell: Progress,
 ) -> tuple[npt.NDArray[np.float64], list[str]]:
-    from reir.store import ImageFilter
-
-    searcher = Searcher(snapshot, model)
+    best = BestHits(snapshot, model, located, plan, blend)
     found = np.zeros(len(questions))
-    names = {name.partition(":")[0] for name in plan.names}
-    stopped = 0
-    for number, question in enumerate(questions):
-        where = ImageFilter(image_ids=(located.image_ids[question.file_name],))
-        request = SearchRequest(question.text, top=plan.top, flat=True, where=where, stages=plan, blend=blend)
-        (answer,) = searcher.search_many([request])
+    for number, (question, hits) in enumerate(zip(questions, best.of(questions, timings, tell), strict=True)):
+        if hits:
+            own = np.full(len(hits), located.source_ids[question.file_name])
+            found[number] = question.truth.overlaps(own, np.array([hit.box for hit in hits])).min()
+    return found, best.warnings
+
+
+class BestHits:
+    """The best instance of a picture for an expression, after stages.
+
+    All instances of the picture stand in the order of the rerank stages; the stages that better boxes or find masks
+    look at the best alone, or at several where they share the best score.
+
+    Args:
+        snapshot: the gallery.
+        model: the one that made its index.
+        located: where the data set's pictures stand in it.
+        plan: the stages.
+        blend: numbers that mix the parts of the model's score, in place of its own.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        model: Model,
+        located: Located,
+        plan: StagePlan,
+        blend: Mapping[str, float] | None,
+    ) -> None:
+        self._searcher = Searcher(snapshot, model)
+        self._look = SnapshotLook(snapshot, model, blend)
+        self._model = model
+        self._located = located
+        self._plan = plan
+        self._blend = blend
+        self._asked = self._stopped = 0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What should be known of the questions that were answered so far."""
+        told = f"stages did not see all hits of {self._stopped} of {self._asked} expressions"
+        return [told] if self._stopped else []
+
+    def of(self, questions: Sequence[Question], timings: dict[str, float], tell: Progress) -> Iterator[Sequence[Hit]]:
+        """The best hit of each question's picture, several where they score alike, none in a picture without instances.
+
+        ``timings`` gets each stage's milliseconds a question.
+
+        Raises:
+            UsageError: a stage that cannot look at this index.
+        """
+        for number, question in enumerate(questions):
+            hits, took, warnings = self._answer(question)
+            self._asked += 1
+            self._stopped += bool(warnings)
+            for name, milliseconds in took.items():
+                key = f"{name}_per_query"
+                timings[key] = timings.get(key, 0.0) + milliseconds / len(questions)
+            yield hits
+            tell("looking again", number + 1, len(questions))
+
+    def _answer(self, question: Question) -> tuple[Sequence[Hit], Mapping[str, float], Sequence[str]]:
+        from reir.store import ImageFilter
+
+        plan, second_look = self._plan, self._searcher.second_look
+        second_look.check(plan, question.text)
+        where = ImageFilter(image_ids=(self._located.image_ids[question.file_name],))
+        ranked = replace(plan, refine=None, mask=None)
+        (answer,) = self._searcher.search_many(
+            [SearchRequest(question.text, top=plan.top, flat=True, where=where, stages=ranked, blend=self._blend)]
+        )
         if isinstance(answer, ReirError):
             raise answer
-        for name in names & set(answer.timings_ms):
-            key = f"{name}_per_query"
-            timings[key] = timings.get(key, 0.0) + answer.timings_ms[name] / len(questions)
-        stopped += bool(set(answer.warnings) - {model.notice, *model.text_warnings(question.text)})
-        if answer.hits:
-            keys = hit_keys(answer.hits, plan)
-            own = np.full(len(keys), located.source_ids[question.file_name])
-            overlaps = question.truth.overlaps(own, np.array([hit.box for hit in answer.hits]))
-            found[number] = overlaps[keys == keys.max()].min()
-        tell("looking again", number + 1, len(questions))
-    told = [f"stages did not see all hits of {stopped} of {len(questions)} expressions"] if stopped else []
-    return found, told
+        names = {name.partition(":")[0] for name in ranked.names}
+        timings = {name: answer.timings_ms[name] for name in names & set(answer.timings_ms)}
+        told = sorted(set(answer.warnings) - {self._model.notice, *self._model.text_warnings(question.text)})
+        if not answer.hits:
+            return (), timings, told
+        keys = hit_keys(answer.hits, plan)
+        best = [answer.hits[n] for n in np.flatnonzero(keys == keys.max()).tolist()]
+        looked = second_look.run(plan, ("refine", "mask"), question.text, self._look, best)
+        return looked.hits, {**timings, **looked.timings_ms}, [*told, *looked.warnings]

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from reir.data.dataset import Dataset, Query
-from reir.evaluation.inside import Question, best_overlaps
+from reir.evaluation.inside import BestHits, Question, best_overlaps
 from reir.evaluation.located import Located, locate
+from reir.evaluation.painted import Answer, Painted, picture_sizes
 from reir.evaluation.placing import encode_queries, place_queries, scan, truth_of
 from reir.evaluation.progress import Progress
 from reir.evaluation.reranked import looks_at_pixels, rerank
@@ -30,8 +32,8 @@ class OneStage:
     Args:
         snapshot: the gallery, with the model's instances.
         model: the one that made the index.
-        stages: stages that look again at the best instances of each query, over the gallery or, for the task ``rec``,
-            inside the right picture.
+        stages: stages that look again at the best instances of each query, over the gallery or, for the tasks ``rec``
+            and ``ris``, inside the right picture.
         blend: numbers that mix the parts of the model's score, in place of its own.
     """
 
@@ -75,6 +77,8 @@ class OneStage:
         located = locate(self._snapshot, dataset)
         timings: dict[str, float] = {}
         vectors = encode_queries(self._model, queries, self._blend, timings, tell)
+        if task == "ris":
+            return self._masks(dataset, queries, located, vectors, ious, depth, timings, tell)
         measure = self._inside if task == "rec" else self._over_the_gallery
         return measure(queries, located, vectors, ious, depth, timings, tell)
 
@@ -128,28 +132,65 @@ class OneStage:
         tell: Progress,
     ) -> Answers:
         """Inside the right pictures only: the rest of the gallery is not looked at."""
-        questions = [
-            Question(query.text, vector, truth_of(query.targets, located), query.file_name)
-            for query, vector in zip(queries, vectors, strict=True)
-        ]
         overlaps, told = best_overlaps(
             self._snapshot,
             self._model,
             located,
-            questions,
+            _questions(queries, located, vectors),
             stages=self._stages,
             blend=self._blend,
             timings=timings,
             tell=tell,
         )
-        last = np.full(len(queries), depth, dtype=np.int64)
-        ranks = Ranks(last, overlaps, np.tile(last[:, None], len(ious)), last, tuple(ious), depth)
+        notices = [self._model.notice] if self._model.notice else []
+        ranks = inside_ranks(overlaps, ious, depth)
+        return Answers(ranks, self._inside_cost(queries, located), timings, [*notices, *told])
+
+    def _masks(
+        self,
+        dataset: Dataset,
+        queries: Sequence[Query],
+        located: Located,
+        vectors: FloatArray,
+        ious: Sequence[float],
+        depth: int,
+        timings: dict[str, float],
+        tell: Progress,
+    ) -> Answers:
+        """Masks inside the right pictures."""
+        painted, sizes = Painted(queries), picture_sizes(dataset)
+        best = BestHits(self._snapshot, self._model, located, self._stages, self._blend)
+        questions = _questions(queries, located, vectors)
+        with timed(timings, "place"):
+            for q, hits in enumerate(best.of(questions, timings, tell)):
+                painted.put(q, [Answer.of(hit.box, hit.mask, *sizes[queries[q].file_name]) for hit in hits])
+        notices = [self._model.notice] if self._model.notice else []
+        return Answers(
+            inside_ranks(painted.ious, ious, depth),
+            self._inside_cost(queries, located),
+            timings,
+            [*notices, *best.warnings, *painted.warnings()],
+            painted,
+        )
+
+    def _inside_cost(self, queries: Sequence[Query], located: Located) -> Cost:
         name = self._model.identity.name
         pictures = {located.source_ids[query.file_name] for query in queries}
         pairs = dict.fromkeys(looks_at_pixels(self._stages), len(queries))
-        notices = [self._model.notice] if self._model.notice else []
-        cost = Cost({name: len(pictures)}, {name: len(queries)}, pairs)
-        return Answers(ranks, cost, timings, [*notices, *told])
+        return Cost({name: len(pictures)}, {name: len(queries)}, pairs)
+
+
+def inside_ranks(overlaps: npt.NDArray[np.float64], ious: Sequence[float], depth: int) -> Ranks:
+    """Ranks that tell the overlap (Q,) inside the right picture alone."""
+    last = np.full(len(overlaps), depth, dtype=np.int64)
+    return Ranks(last, overlaps, np.tile(last[:, None], len(ious)), last, tuple(ious), depth)
+
+
+def _questions(queries: Sequence[Query], located: Located, vectors: FloatArray) -> list[Question]:
+    return [
+        Question(query.text, vector, truth_of(query.targets, located), query.file_name)
+        for query, vector in zip(queries, vectors, strict=True)
+    ]
 
 
 def gallery_warnings(model: Model, located: Located) -> list[str]:

@@ -30,7 +30,8 @@ def format_report(evaluation: Evaluation) -> str:
         ],
         *(_recall(overall, protocol, evaluation.ks) for protocol in _TITLES if protocol in overall.shares),
         _pictures(overall, evaluation.ks),
-        _inside(overall),
+        _inside(overall, masks=evaluation.task == "ris"),
+        _masks(evaluation.masks),
         _breakdown("kind", evaluation.by_kind, evaluation),
         _breakdown(_SIZES[evaluation.size_rule], evaluation.by_size, evaluation),
         _ambiguous(evaluation),
@@ -55,11 +56,19 @@ def _pictures(figures: Figures, ks: Sequence[int]) -> list[str]:
     return text_table(["", *(f"@{k}" for k in ks)], rows)
 
 
-def _inside(figures: Figures) -> list[str]:
+def _inside(figures: Figures, *, masks: bool) -> list[str]:
     named = [(name, f"Precision@{name.removeprefix(_PRECISION)}") for name in figures.shares if _PRECISION in name]
-    if "mean_iou" in figures.shares:
-        named.append(("mean_iou", "mean IoU"))
-    return [f"{title} inside the right picture  {percent_cell(figures, (name,))}" for name, title in named]
+    titles = {"mean_iou": "mean IoU", "overall_iou": "overall IoU", "object_centric_iou": "object-centric IoU"}
+    named += [(name, title) for name, title in titles.items() if name in figures.shares]
+    where = "of the mask inside the right picture" if masks else "inside the right picture"
+    return [f"{title} {where}  {percent_cell(figures, (name,))}" for name, title in named]
+
+
+def _masks(counts: Mapping[str, int] | None) -> list[str]:
+    if counts is None:
+        return []
+    parts = [f"{counts['masks']:,} masks", f"{counts['filled_boxes']:,} filled boxes", f"{counts['nothing']:,} nothing"]
+    return [f"{counts['objects']:,} objects; answers: {', '.join(parts)}"]
 
 
 def format_comparison(comparison: Comparison) -> str:
@@ -113,6 +122,8 @@ def _breakdown(what: str, groups: Mapping[str, Figures], evaluation: Evaluation)
         columns = {f"image @{k}": ("image_recall", str(k)) for k in evaluation.ks}
     else:
         columns["Precision@0.5"] = ("precision_at_0.5",)
+    if evaluation.task == "ris":
+        columns |= {"mean IoU": ("mean_iou",), "overall IoU": ("overall_iou",)}
     rows = [
         [name, f"{figures.queries:,}", *(_percent(_at(figures.shares, path)) for path in columns.values())]
         for name, figures in groups.items()

@@ -17,8 +17,8 @@ class Figures:
     """Shares in [0, 1] of a number of queries, with their 95% bootstrap intervals ``[low, high]``, nested alike.
 
     Keys are ``official`` and ``any`` (each ``{"box_recall": {iou: {k: share}}}``), ``image_recall`` (``{k: share}``)
-    and ``precision_at_0.5``; for the task ``rec`` also ``precision_at_IOU`` at other overlaps and ``mean_iou``. Those
-    that were asked for and make sense.
+    and ``precision_at_0.5``; for the tasks ``rec`` and ``ris`` also ``precision_at_IOU`` at other overlaps and
+    ``mean_iou``, and for ``ris`` ``overall_iou`` and ``object_centric_iou``. Those that were asked for and make sense.
     """
 
     queries: int
@@ -36,10 +36,11 @@ class Evaluation:
 
     ``size_rule`` says whose size classes ``by_size`` uses: the data set's own, or COCO's areas (below 32 x 32 pixels
     small, below 96 x 96 medium). ``system`` names in words whose figures they are, and ``outcomes`` holds every query's
-    ranks, from which another system can be compared (`compare`). ``retriever`` is what chose the pictures, None where
-    the ``model`` itself did; ``cost`` what was computed, in forward passes. ``timings_ms`` has the model's start,
-    encoding (a query, in batches), placing each query in its own picture, the scan of the gallery, each of the
-    ``stages`` a query, and the same of the retriever.
+    ranks, from which another system can be compared (`compare`). ``masks`` counts the answers of the task ``ris``.
+    ``retriever`` is what chose the pictures, None where the ``model`` itself did; ``cost`` what was computed, in
+    forward passes. ``timings_ms`` has the model's start, encoding (a query, in batches), placing each query in its own
+    picture, the scan of the gallery, each of the ``stages`` a query, and the same of the retriever; or the time of a
+    grounder a query.
     """
 
     dataset: str
@@ -63,6 +64,7 @@ class Evaluation:
     task: Task = "reir"
     retriever: Retriever | None = None
     cost: Cost = field(default_factory=Cost)
+    masks: Mapping[str, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``reir eval --json`` prints."""
@@ -79,6 +81,7 @@ class Evaluation:
             "by_kind": {kind: figures.to_json() for kind, figures in self.by_kind.items()},
             "by_size": {size: figures.to_json() for size, figures in self.by_size.items()},
             "size_rule": self.size_rule,
+            "masks": None if self.masks is None else dict(self.masks),
             "ambiguous": self.ambiguous.to_json() if self.ambiguous is not None else None,
             "cost": self.cost.to_json(),
             "timings_ms": {name: round(value, 3) for name, value in self.timings_ms.items()},

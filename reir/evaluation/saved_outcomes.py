@@ -160,7 +160,7 @@ def compare(first: SavedOutcomes, other: SavedOutcomes, *, ks: Sequence[int], se
     counted = [k for k in ks if k <= min(first.ranks.depth, other.ranks.depth)]
     ious = [iou for iou in first.ranks.ious if iou in other.ranks.ious]
     # Figures inside the right picture have no k, those of pictures no overlap.
-    if (not counted and first.task != "rec") or (not ious and first.task == "reir"):
+    if (not counted and first.task not in ("rec", "ris")) or (not ious and first.task == "reir"):
         raise UsageError(
             f"nothing to compare: {other.system} was counted to k = {other.ranks.depth} at IoU {list(other.ranks.ious)}"
         )

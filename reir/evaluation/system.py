@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
 from reir.data.dataset import Dataset, Query
+from reir.evaluation.painted import Painted
 from reir.evaluation.progress import Progress
 from reir.metrics import Ranks
 
-Task = Literal["reir", "rec", "tir"]
-"""``reir``: boxes in the whole gallery. ``rec``: the box inside the right picture. ``tir``: the picture alone."""
+Task = Literal["reir", "rec", "ris", "tir"]
+"""``reir``: boxes in the whole gallery. ``rec``: the box inside the right picture. ``ris``: the mask inside the right
+picture. ``tir``: the picture alone."""
 TASKS: tuple[Task, ...] = get_args(Task)
 
 
@@ -61,7 +63,10 @@ class Retriever:
 
 @dataclass(frozen=True, slots=True)
 class SystemFacts:
-    """Whose figures they are: the model that gives the boxes, its gallery, what chose the pictures, and the stages."""
+    """Whose figures they are: the model that gives the boxes, its gallery, what chose the pictures, and the stages.
+
+    A grounder has no fingerprint and no instances.
+    """
 
     model: str
     fingerprint: str
@@ -74,7 +79,8 @@ class SystemFacts:
     @property
     def title(self) -> str:
         """Whose figures they are, in words."""
-        parts = [f"model {self.model} ({self.fingerprint[:12]})", *self.stages]
+        giver = f"model {self.model} ({self.fingerprint[:12]})" if self.fingerprint else f"grounder {self.model}"
+        parts = [giver, *self.stages]
         if self.retriever is not None:
             first = self.retriever
             parts = [f"pictures by {first.name} ({first.fingerprint[:12]})", f"boxes by {parts[0]}", *parts[1:]]
@@ -85,13 +91,15 @@ class SystemFacts:
 class Answers:
     """Where each query's answer stands, what that took, and what should be known.
 
-    Of ``ranks``, the task ``rec`` fills ``top_iou`` alone and ``tir`` needs ``image`` alone.
+    Of ``ranks``, the tasks ``rec`` and ``ris`` fill ``top_iou`` alone, with overlaps of boxes and of masks, and ``tir``
+    needs ``image`` alone. ``painted`` are the masks of ``ris``.
     """
 
     ranks: Ranks
     cost: Cost
     timings_ms: dict[str, float]
     warnings: list[str]
+    painted: Painted | None = None
 
 
 class System(Protocol):

@@ -11,8 +11,8 @@ from reir.evaluation.result import Evaluation
 def format_table(evaluations: Sequence[Evaluation]) -> str:
     """One row a data set with the main figures of the task, in percent with their 95% intervals.
 
-    ``rec``: precision at each overlap and the mean IoU. ``tir``: image Recall@k. ``reir``: BoxRecall@k by each protocol
-    at the lowest overlap.
+    ``rec`` and ``ris``: precision at each overlap and the mean IoU, of masks also the other two. ``tir``: image
+    Recall@k. ``reir``: BoxRecall@k by each protocol at the lowest overlap.
 
     Raises:
         ValueError: there are none, or they are of several tasks.
@@ -46,6 +46,9 @@ def _columns(evaluation: Evaluation) -> dict[str, tuple[str, ...]]:
     shares = evaluation.overall.shares
     if evaluation.task == "rec":
         return {name.replace("precision_at_", "Pr@").replace("mean_iou", "mean IoU"): (name,) for name in shares}
+    if evaluation.task == "ris":
+        titles = {"mean_iou": "mIoU", "overall_iou": "oIoU", "object_centric_iou": "Oc-IoU"}
+        return {titles.get(name, name.replace("precision_at_", "Pr@")): (name,) for name in shares}
     if evaluation.task == "tir":
         return {f"R@{k}": ("image_recall", str(k)) for k in evaluation.ks}
     iou = f"{evaluation.ious[0]:g}"

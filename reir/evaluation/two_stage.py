@@ -100,10 +100,10 @@ class TwoStage:
         """The place of each query's answer; see `System`.
 
         Raises:
-            UsageError: the task has one stage only: the retriever's (``tir``) or the model's (``rec``).
+            UsageError: the task has one stage only: the retriever's (``tir``) or the model's (``rec``, ``ris``).
         """
         if task != "reir":
-            alone = "the model that gives the boxes" if task == "rec" else "the retriever"
+            alone = "the retriever" if task == "tir" else "the model that gives the boxes"
             raise UsageError(f"the task {task} asks {alone} alone: leave the other one out")
         self._snapshot.info.require(self._model.identity)
         self._retriever_snapshot.info.require(self._retriever.identity)

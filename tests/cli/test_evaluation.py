@@ -12,6 +12,7 @@ import pytest
 from reir.cli.app import run
 from reir.cli.evaluation import dataset_files
 from reir.data import find_dataset
+from reir.models import GrounderEntry, grounders
 from tests.cli.conftest import Done
 from tests.models.towers.tiny_tower import save_tiny_tower
 
@@ -137,6 +138,41 @@ def test_comprehension_on_an_index_that_is_there(reir: Reir, gallery: Path, tmp_
         assert found["precision_at_0.5"] == expected["precision_at_0.5"]
 
 
+def test_masks_inside_pictures(reir: Reir, gallery: Path) -> None:
+    one = gallery / "sets/refs-testA.json"
+    arguments = ("eval", one, "--images", gallery / "images", "--model", "clare-tiny", "--task", "ris")
+    done = reir(*arguments, "--json")
+    assert done.code == 0, done.err
+    record = done.json
+    # The model keeps no masks, so boxes stand in for them: better than nothing, worse than the boxes are.
+    assert record["masks"]["filled_boxes"] == record["queries"]
+    assert "filled boxes that stand in for masks" in done.err
+    boxes = reir(*arguments[:-1], "rec", "--json").json
+    assert 0.3 < record["mean_iou"] < boxes["mean_iou"]
+    for name in ("mean_iou", "overall_iou", "object_centric_iou", "precision_at_0.9"):
+        low, high = record["intervals"][name]
+        assert low <= record[name] <= high
+    assert set(record["by_kind"]) == set(boxes["by_kind"])
+    assert "image_recall" not in record
+    assert "overall IoU of the mask" in reir(*arguments, "--mask", "stored").out
+
+
+def test_masks_by_a_grounder(reir: Reir, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = GrounderEntry("colour", "pixels of a colour", "tests.colour_grounder:load", "none")
+    monkeypatch.setitem(grounders._ENTRIES, "colour", entry)
+    arguments = ("eval", gallery / "sets", "--images", gallery / "images", "--task", "ris", "--grounder", "colour")
+    done = reir(*arguments, "--json")
+    assert done.code == 0, done.err
+    first, second = done.json["datasets"]
+    assert (first["model"], first["fingerprint"]) == ("colour", "")
+    assert first["masks"]["masks"] == first["queries"]
+    assert second["cost"]["pairs"] == {"colour": second["queries"]}
+    assert "mIoU" in reir(*arguments).out
+    alone = reir("eval", gallery / "sets/refs-testA.json", *arguments[2:], "--task", "rec", "--json").json
+    assert alone["task"] == "rec"
+    assert alone["masks"] is None
+
+
 def test_two_stages_over_an_index_that_is_there(reir: Reir, gallery: Path, tower: Path, tmp_path: Path) -> None:
     """The retriever sees the pictures of the index, all of them."""
     reir("index", gallery / "images", "--db", tmp_path / "db", "--model", "clare-tiny", "--workers", "0")
@@ -154,7 +190,11 @@ def test_two_stages_over_an_index_that_is_there(reir: Reir, gallery: Path, tower
         (["SETS", "--task", "rec", "--retriever", "ViT-B-32__openai"], 2, "--task rec has one stage"),
         (["SETS", "--retriever", "ViT-B-33__openai"], 2, "ViT-B-32"),
         (["EMPTY", "--task", "rec"], 1, "has no JSON files of expressions"),
-        (["SETS", "--task", "ris"], 2, "--task"),
+        (["SETS", "--task", "vqa"], 2, "--task"),
+        (["SETS", "--task", "rec", "--mask", "stored"], 2, "masks are measured with --task ris"),
+        (["SETS", "--grounder", "nowhere"], 2, "--task rec or ris"),
+        (["SETS", "--task", "ris", "--grounder", "nowhere", "--model", "clare-tiny"], 2, "--grounder and --model"),
+        (["SETS", "--task", "ris", "--grounder", "nowhere"], 2, "no grounder named 'nowhere'"),
     ],
 )
 def test_usage(reir: Reir, gallery: Path, tmp_path: Path, arguments: list[str], code: int, message: str) -> None:

@@ -212,8 +212,8 @@ def test_a_wrong_call(tmp_path, painted):
         evaluate_system(TwoStage(*painted), data, task="rec")
     with pytest.raises(UsageError, match="the task tir asks the retriever alone"):
         evaluate_system(TwoStage(*painted), data, task="tir")
-    with pytest.raises(UsageError, match="task must be one of reir, rec, tir, got 'ris'"):
-        evaluate_system(TwoStage(*painted), data, task="ris")
+    with pytest.raises(UsageError, match="task must be one of reir, rec, ris, tir, got 'vqa'"):
+        evaluate_system(TwoStage(*painted), data, task="vqa")
     with pytest.raises(ModelMismatchError):
         evaluate_system(TwoStage(instances, tower, pictures, model), data)
 
