@@ -415,7 +415,7 @@ class Gallery:
             if self._asked is None or self._asked[0].model.identity != made_by:
                 model = as_model(made_by.name if self._given is None else self._given, self._device)
                 self._index.info.require(model.identity)
-                self._asked = Encoder(model, remembered=self._remembered), SecondLook(model)
+                self._asked = Encoder(model, remembered=self._remembered), SecondLook(model, device=self._device)
             return self._asked
 
     def _query(

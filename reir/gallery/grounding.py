@@ -64,5 +64,6 @@ def ground(
     searcher = PictureSearcher(
         model=None if model is None else as_model(model, device),
         grounder=None if grounder is None else as_grounder(grounder, device),
+        device=device,
     )
     return searcher.ground(as_source(image), expression, stages=stages, top=top, blend=blend)

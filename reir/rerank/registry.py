@@ -24,14 +24,14 @@ class StageEntry:
     works_with: str
     """Which models' indexes it can look at, in words."""
     loader: str
-    """``module:function`` that makes it of a name with options."""
+    """``module:function`` that makes it of a ``ModelSpec``, and of ``device`` where it has weights."""
     paper: str | None = None
     weights: bool = True
     """Whether it loads networks beside the index's model: a service offers such a stage only where its host says so."""
 
 
-_ENTRIES = {
-    entry.name: entry
+_ENTRIES: dict[tuple[str, Kind], StageEntry] = {
+    (entry.name, entry.kind): entry
     for entry in (
         StageEntry(
             name="templates",
@@ -64,25 +64,32 @@ _ENTRIES = {
 
 
 def list_stages(kind: Kind | None = None) -> list[StageEntry]:
-    """Every stage (of one kind), by name."""
-    return [_ENTRIES[name] for name in sorted(_ENTRIES) if kind in (None, _ENTRIES[name].kind)]
+    """Every stage (of one kind), by name; one that can do two things is listed under each kind."""
+    return [_ENTRIES[key] for key in sorted(_ENTRIES) if kind in (None, key[1])]
 
 
-def load_stage(name: str, kind: Kind) -> Stage:
-    """The stage of a name, perhaps with options (``box-search:step=0.1``).
+def load_stage(name: str, kind: Kind, *, device: str = "auto") -> Stage:
+    """The stage of a name, perhaps with an argument and options (``box-search:step=0.1``).
+
+    ``device`` is where its own networks run: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
         UsageError: no such stage, one of another kind, or a wrong option.
     """
     spec = ModelSpec.parse(name)
-    entry = _ENTRIES.get(spec.name)
+    entry = _ENTRIES.get((spec.name, kind))
     if entry is None:
-        near = difflib.get_close_matches(spec.name, _ENTRIES, n=1)
-        known = ", ".join(other.name for other in list_stages(kind))
-        hint = f" Did you mean {near[0]}?" if near else f" There are: {known}"
-        raise UsageError(f"no {kind} stage named {spec.name!r}.{hint}")
-    if entry.kind != kind:
-        raise UsageError(f"{entry.name} is a {entry.kind} stage: use --{entry.kind} {name}")
+        raise UsageError(_unknown(spec, kind))
     module, _, function = entry.loader.partition(":")
-    make: Callable[[ModelSpec], Stage] = getattr(import_module(module), function)
-    return make(spec)
+    make: Callable[..., Stage] = getattr(import_module(module), function)
+    return make(spec, device=device) if entry.weights else make(spec)
+
+
+def _unknown(spec: ModelSpec, kind: Kind) -> str:
+    other = next((entry.kind for entry in list_stages() if entry.name == spec.name), None)
+    if other is not None:
+        return f"{spec.name} is a {other} stage: use --{other} {spec}"
+    near = difflib.get_close_matches(spec.name, [entry.name for entry in list_stages()], n=1)
+    known = ", ".join(entry.name for entry in list_stages(kind))
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {known}"
+    return f"no {kind} stage named {spec.name!r}. {hint}"

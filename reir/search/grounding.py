@@ -47,12 +47,13 @@ class PictureSearcher:
     Args:
         model: finds instances, and ranks them.
         grounder: finds the object by itself, in place of a model.
+        device: where the networks of stages run.
 
     Raises:
         UsageError: both are given, or none.
     """
 
-    def __init__(self, *, model: Model | None = None, grounder: Grounder | None = None) -> None:
+    def __init__(self, *, model: Model | None = None, grounder: Grounder | None = None, device: str = "auto") -> None:
         self._grounder = grounder
         if model is None and grounder is not None:
             self._model: Model = _PixelsOnly(grounder)
@@ -61,7 +62,7 @@ class PictureSearcher:
         else:
             raise UsageError("a picture is searched by a model or by a grounder: give one of them")
         self._encoder = Encoder(self._model)
-        self._second_look = SecondLook(self._model)
+        self._second_look = SecondLook(self._model, device=device)
 
     def ground(
         self,

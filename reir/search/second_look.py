@@ -44,8 +44,10 @@ class SecondLook:
     where a stage ran out of time; an answer that was forgotten is ranked anew.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, device: str = "auto") -> None:
+        """``device``: where the networks of stages run."""
         self._model = model
+        self._device = device
         self._stages: LRUCache[tuple[str, Kind], Stage] = LRUCache(_REMEMBERED_STAGES)
         self._ranked: LRUCache[tuple[object, ...], Looked] = LRUCache(_REMEMBERED_HITS, lambda looked: len(looked.hits))
         self._lock = Lock()
@@ -61,6 +63,19 @@ class SecondLook:
             stage.check(self._model)
             if stage.needs_expression and expression is None:
                 raise UsageError(f"{stage.name} needs an expression to compare with; this search is by example")
+
+    def prepare(self, plan: StagePlan) -> None:
+        """Load the networks of the plan's stages, so that no search waits for them.
+
+        Raises:
+            UsageError: a stage that is not known or cannot look at the model's indexes.
+            WeightsMissingError: its weights are not on this machine.
+        """
+        for name, kind in plan.steps:
+            stage = self._stage(name, kind)
+            stage.check(self._model)
+            if isinstance(stage, NetworkStage):
+                stage.prepare()
 
     def rerank(
         self, request: SearchRequest, query: EncodedQuery, look: Look, hits: Callable[[], Sequence[Hit]]
@@ -106,5 +121,5 @@ class SecondLook:
         with self._lock:
             stage = self._stages.get((name, kind))
             if stage is None:
-                stage = self._stages[name, kind] = load_stage(name, kind)
+                stage = self._stages[name, kind] = load_stage(name, kind, device=self._device)
             return stage
