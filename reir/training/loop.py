@@ -45,7 +45,7 @@ class Learner(Generic[B]):
 
     def __init__(self, task: Task[B], config: LoopConfig, processes: Processes) -> None:
         self.task, self.config, self.processes = task, config, processes
-        self.optim = make_optimiser([task.network, task.heads], config.optim)
+        self.optim = make_optimiser([task.network, task.heads], config.optim, task.towers)
         self.average = None if config.average.decay is None else WeightAverage(task.network, config.average.decay)
         self.skipped = 0
         self._skipped_in_a_row = 0

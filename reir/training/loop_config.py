@@ -16,7 +16,7 @@ class OptimConfig(Section):
     accumulate: int = Field(default=1, gt=0, description="batches of a step, one after the other")
     learning_rate: float = Field(default=1e-3, gt=0)
     tower_factor: float = Field(
-        default=1.0, gt=0, description="learning rate of SigLIP's towers, as a share of the others'"
+        default=1.0, gt=0, description="learning rate of the network's pretrained towers, as a share of the others'"
     )
     schedule: Literal["cosine", "step"] = "cosine"
     drops: tuple[int, ...] = Field(default=(), description="steps at which the learning rate falls to a tenth")

@@ -11,19 +11,19 @@ from torch import nn
 from reir.training.loop_config import OptimConfig
 from reir.training.schedule import learning_rate
 
-TOWERS = ("visual.backbone.trunk.", "text.tower.")
-"""Parts of a network that SigLIP's weights fill."""
 _PLAIN = ("pos_embed", "positional_embedding")
 
 
 def parameter_groups(modules: Sequence[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """Matrices, kernels and embeddings decay; biases, norms, SigLIP's position tables, t and b do not."""
-    return _groups(modules, weight_decay, tower_factor=1.0)
+    return _groups(modules, weight_decay, (), tower_factor=1.0)
 
 
-def make_optimiser(modules: Sequence[nn.Module], config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW over everything in ``modules`` that is trained, SigLIP's towers at ``config.tower_factor``."""
-    groups = _groups(modules, config.weight_decay, config.tower_factor)
+def make_optimiser(
+    modules: Sequence[nn.Module], config: OptimConfig, towers: tuple[str, ...] = ()
+) -> torch.optim.AdamW:
+    """AdamW over everything in ``modules`` that is trained; what is named as ``towers`` at ``config.tower_factor``."""
+    groups = _groups(modules, config.weight_decay, towers, config.tower_factor)
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)
 
 
@@ -40,13 +40,15 @@ def trained_parameters(optim: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optim.param_groups for parameter in group["params"]]
 
 
-def _groups(modules: Sequence[nn.Module], weight_decay: float, tower_factor: float) -> list[dict[str, Any]]:
+def _groups(
+    modules: Sequence[nn.Module], weight_decay: float, towers: tuple[str, ...], tower_factor: float
+) -> list[dict[str, Any]]:
     chosen: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for module in modules:
         for name, parameter in module.named_parameters():
             if parameter.requires_grad:
                 decays = parameter.ndim > 1 and not name.endswith(_PLAIN)
-                slow = tower_factor != 1.0 and name.startswith(TOWERS)
+                slow = tower_factor != 1.0 and name.startswith(towers)
                 chosen.setdefault((slow, decays), []).append(parameter)
     return [
         {

@@ -28,6 +28,11 @@ class Task(Protocol[B]):
         ...
 
     @property
+    def towers(self) -> tuple[str, ...]:
+        """How the names of pretrained parts of the network begin, which learn at ``optim.tower_factor``."""
+        ...
+
+    @property
     def batches(self) -> Dataset[B]:
         """Batch n of the run. A step of P processes and A batches each takes the next A x P."""
         ...

@@ -33,6 +33,7 @@ class LineTask:
         self.heads: nn.Module = nn.ModuleDict()
         self.batches = Points()
         self.pictures = 3
+        self.towers: tuple[str, ...] = ()
         self._wrong = wrong
 
     def counts(self, batch: tuple[Tensor, Tensor]) -> Tensor:

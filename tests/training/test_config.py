@@ -127,7 +127,7 @@ def test_towers_learn_at_a_rate_of_their_own():
     network.visual.encoder = nn.Linear(2, 2)
     network.scale = nn.Parameter(nn.init.zeros_(nn.Linear(1, 1).bias))
     config = parse_config(MINIMAL, source="x", settings=["optim.tower_factor=0.1", "optim.warmup=0"]).optim
-    optim = make_optimiser([network], config)
+    optim = make_optimiser([network], config, ("visual.backbone.trunk.", "text.tower."))
     set_learning_rate(optim, config, 0)
     found = {id(p): (group["lr"], group["weight_decay"]) for group in optim.param_groups for p in group["params"]}
     rate, decay = config.learning_rate, config.weight_decay

@@ -41,6 +41,9 @@ class PhotoTask:
         WeightsMissingError: published weights or SigLIP's tokenizer are not on this machine.
     """
 
+    towers: tuple[str, ...] = ("visual.backbone.trunk.", "text.tower.")
+    """The parts that SigLIP's weights fill."""
+
     def __init__(
         self, config: TrainConfig, *, out: Path, resume: bool, processes: Processes, log: Callable[[str], None]
     ) -> None:

@@ -25,6 +25,7 @@ from reir.data.scenes import COLOURS, SIZES, Scene, load_nouns, mirror
 from reir.training.batch import GALLERY, PICTURE, Batch, SceneTruth
 from reir.training.config import BatchConfig
 from reir.training.scenes.cache import SceneRecord, load_shards
+from reir.training.scenes.epochs import Epochs
 
 if TYPE_CHECKING:
     from reir.text import WordTokenizer
@@ -68,33 +69,13 @@ class SceneBatches(Dataset[Batch]):
         self._tokenizer = tokenizer
         self._seed = seed
         self._steps = steps
-        by_canvas: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for s, shard in enumerate(self._shards):
-            for r, record in enumerate(shard.records):
-                by_canvas.setdefault(record.canvas, []).append((s, r))
-        self._members = {canvas: np.array(pairs) for canvas, pairs in sorted(by_canvas.items())}
-        self._epochs: dict[int, list[np.ndarray]] = {}
-        self._per_epoch = len(self._epoch(0))
+        self._epochs = Epochs(self._shards, pictures=config.pictures, seed=seed)
 
     def __len__(self) -> int:
         return self._steps
 
-    def _epoch(self, epoch: int) -> list[np.ndarray]:
-        """Batches of an epoch: every scene once but for the remainder of each canvas shape, in random order."""
-        if epoch not in self._epochs:
-            rng = np.random.default_rng([self._seed, 2, epoch])
-            size = self._config.pictures
-            batches = []
-            for pairs in self._members.values():
-                order = rng.permutation(len(pairs))
-                batches += [pairs[order[i : i + size]] for i in range(0, len(order) - size + 1, size)]
-            if not batches:  # a smoke run has fewer scenes of any one shape than a batch
-                batches = list(self._members.values())
-            self._epochs = {epoch: [batches[i] for i in rng.permutation(len(batches))]}
-        return self._epochs[epoch]
-
     def __getitem__(self, step: int) -> Batch:
-        members = self._epoch(step // self._per_epoch)[step % self._per_epoch]
+        members = self._epochs[step]
         rng = np.random.default_rng([self._seed, 3, step])
         mirrored = rng.random(len(members)) < 0.5 if self._config.mirror else np.zeros(len(members), dtype=bool)
         records = [self._shards[s].records[r] for s, r in members]

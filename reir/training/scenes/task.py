@@ -37,6 +37,8 @@ SHAPES: dict[str, ClareConfig] = {"nano": NANO, "tiny": TINY}
 class SceneTask:
     """A small network with scenes rendered once to ``cache``."""
 
+    towers: tuple[str, ...] = ()
+
     def __init__(
         self, config: TrainConfig, *, cache: Path, processes: Processes, workers: int, log: Callable[[str], None]
     ) -> None:
