@@ -24,7 +24,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.machine import print_machine
 from benchmarks.second_look.prompted_scenes import (
+    NOTHING,
     TEMPLATES,
+    PromptedObject,
     PromptedScenes,
     embed_texts,
     fitting_ellipse,
@@ -59,6 +63,7 @@ PREPROCESS = {
     "interpolation": "bicubic",
     "resize_mode": "squash",
 }
+SIDES = re.compile("left|right")
 HELD_OUT = 300
 """Pictures at the end of the file that are not trained on."""
 SIGMAS = (0.05, 0.12)
@@ -73,8 +78,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where pixels are kept; by default beside --out")
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--scenes", type=int, default=16, help="scenes a step: each gives five or six pictures")
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--scenes", type=int, default=22, help="scenes a step: each gives nearly four pictures")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     print_machine(["torch", "open_clip_torch"], seed=arguments.seed)
@@ -93,7 +98,8 @@ def main() -> None:
     visual = model.visual.train()
     visual.output_tokens = True
     print(f"model     {sum(p.numel() for p in visual.parameters()) / 1e6:.1f} M parameters of the image tower")
-    parameters = [*visual.parameters(), model.logit_scale]
+    middle = Middle(visual)
+    parameters = [*visual.parameters(), *middle.parameters(), model.logit_scale]
     optim = torch.optim.AdamW(
         [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05},
@@ -107,16 +113,17 @@ def main() -> None:
     if checkpoint.is_file():
         saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(saved["model"])
+        middle.load_state_dict(saved["middle"])
         optim.load_state_dict(saved["optim"])
         first = saved["step"]
-    started, total, seen = time.perf_counter(), np.zeros(4), 0
+    started, total, seen = time.perf_counter(), np.zeros(5), 0
     for step in range(first, arguments.steps):
         for group in optim.param_groups:
             group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
         batch = Batch(training, arguments.scenes, np.random.default_rng([arguments.seed, step]))
-        losses = _losses(model, batch, texts)
+        losses = _losses(model, middle, batch, texts)
         optim.zero_grad(set_to_none=True)
-        (losses[0] + losses[1] + 0.3 * losses[2] + 0.5 * losses[3]).backward()
+        (losses[0] + losses[1] + losses[2] + 0.3 * losses[3] + 0.5 * losses[4]).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 2.0)
         optim.step()
         with torch.no_grad():
@@ -126,12 +133,16 @@ def main() -> None:
             minutes = (time.perf_counter() - started) / 60
             parts = ", ".join(f"{value:.3f}" for value in total / seen)
             print(
-                f"step {done}/{arguments.steps} {minutes:.1f} min: ellipses, patches, scenes, crops {parts}", flush=True
+                f"step {done}/{arguments.steps} {minutes:.1f} min: ellipses, patches, before, scenes, crops {parts}",
+                flush=True,
             )
-            total, seen = np.zeros(4), 0
+            total, seen = np.zeros(5), 0
         if done % 400 == 0 or done == arguments.steps:
             temporary = checkpoint.with_suffix(".tmp")
-            torch.save({"model": model.state_dict(), "optim": optim.state_dict(), "step": done}, temporary)
+            torch.save(
+                {"model": model.state_dict(), "middle": middle.state_dict(), "optim": optim.state_dict(), "step": done},
+                temporary,
+            )
             temporary.replace(checkpoint)
             _save(model, config, arguments.out)
             last = done == arguments.steps
@@ -156,36 +167,36 @@ class Texts:
 class Batch:
     """The pictures of one step with what they show, drawn by a random generator.
 
-    ``prompted`` (I, 3, S, S): two pictures with fitting ellipses of each scene with as many objects, then two with
-    misplaced ones. The first ``len(expressions)`` fit.
+    ``prompted`` (I, 3, S, S): two pictures with fitting ellipses of each scene with as many objects, then one with a
+    misplaced one. The first ``len(expressions)`` fit. ``pixels`` are half of the scenes without, ``crops`` a third.
+    Scenes are mirrored at random where no word of their expressions forbids it.
     """
 
     def __init__(self, scenes: PromptedScenes, count: int, rng: np.random.Generator) -> None:
         rows = rng.choice(len(scenes.objects), size=count, replace=False)
         self.template = int(rng.integers(len(TEMPLATES)))
         self.by_noun = bool(rng.random() < 0.3)
-        self.pixels = _as_pixels(scenes.pictures[rows])
-        half = rows[::2]
-        self.crops = _as_pixels(scenes.crops[half])
-        self.maps = torch.from_numpy(scenes.maps[rows].astype(np.int64))
-        self.places = torch.from_numpy(scenes.places[rows])
-        self.objects = [scenes.objects[row] for row in rows]
-        cropped = [
-            scenes.objects[row][scenes.cropped[row]].caption if scenes.cropped[row] >= 0 else scenes.places[row]
-            for row in half
-        ]
-        self.cropped = torch.tensor(np.array(cropped))
+        pictures, maps = scenes.pictures[rows], scenes.maps[rows]
+        self.objects: list[list[PromptedObject]] = []
         fitting, misplaced = [], []  # (scene in the batch, ellipse, ...)
-        for i, things in enumerate(self.objects):
-            asked = [thing for thing in things if thing.expressions]
-            if not asked:
-                continue
-            boxes = np.stack([thing.box for thing in things])
-            for k in rng.choice(len(asked), size=min(2, len(asked)), replace=False):
-                words = asked[k].expressions[rng.integers(len(asked[k].expressions))]
-                fitting.append((i, fitting_ellipse(asked[k].box, rng), words, asked[k]))
-                ellipse, ground = misplaced_ellipse(asked[k].box, boxes, rng)
-                misplaced.append((i, ellipse, int(scenes.places[rows[i]]) if ground else -1))
+        for i, row in enumerate(rows):
+            things = scenes.objects[row]
+            having = [k for k, thing in enumerate(things) if thing.expressions]
+            asked = [
+                (k, int(rng.choice(things[k].expressions)))
+                for k in rng.choice(having, size=min(2, len(having)), replace=False)
+            ]
+            if rng.random() < 0.5 and not any(SIDES.search(scenes.expressions[words]) for _, words in asked):
+                pictures[i], maps[i] = pictures[i, :, ::-1], maps[i, :, ::-1]
+                things = [replace(thing, box=thing.box[[2, 1, 0, 3]] * (-1, 1, -1, 1)) for thing in things]
+            self.objects.append(things)
+            for k, words in asked:
+                fitting.append((i, fitting_ellipse(things[k].box, rng), words, things[k]))
+            if asked:
+                boxes = np.stack([thing.box for thing in things])
+                ellipse, ground = misplaced_ellipse(things[asked[0][0]].box, boxes, rng)
+                misplaced.append((i, ellipse, int(scenes.places[row]) if ground else -1))
+        self.pixels = _as_pixels(pictures[: count // 2])
         self.scene = torch.tensor([i for i, *_ in fitting] + [i for i, *_ in misplaced])
         self.ellipses = torch.from_numpy(np.stack([e for _, e, *_ in fitting] + [e for _, e, _ in misplaced])).float()
         self.expressions = torch.tensor([words for _, _, words, _ in fitting])
@@ -194,11 +205,23 @@ class Batch:
         self.captions = torch.tensor(captions)  # -1: an ellipse that is on no object, and not on background either
         sigma = float(rng.uniform(*SIGMAS))
         side = self.pixels.shape[-1]
-        self.prompted = draw(self.pixels[self.scene], signed_field(self.ellipses, side, side), sigma=sigma)
+        drawn_on = _as_pixels(pictures)[self.scene]
+        self.prompted = draw(drawn_on, signed_field(self.ellipses, side, side), sigma=sigma)
+        # What each patch shows of all pictures of scenes: those with ellipses, then those without.
+        self.maps = torch.from_numpy(maps.astype(np.int64))
+        self.places = torch.from_numpy(scenes.places[rows])
+        self.scenes = torch.cat([self.scene, torch.arange(len(self.pixels))])
+        third = rows[::3]
+        self.crops = _as_pixels(scenes.crops[third])
+        cropped = [
+            scenes.objects[row][scenes.cropped[row]].caption if scenes.cropped[row] >= 0 else scenes.places[row]
+            for row in third
+        ]
+        self.cropped = torch.tensor(np.array(cropped))
 
 
-def _losses(model: Any, batch: Batch, texts: Texts) -> list[Tensor]:
-    """The losses of ellipses, patches, scenes and crops."""
+def _losses(model: Any, middle: Middle, batch: Batch, texts: Texts) -> list[Tensor]:
+    """The losses of ellipses, patches (last and before), scenes and crops."""
     pooled, tokens = _embed(model.visual, torch.cat([batch.prompted, batch.pixels, batch.crops]))
     scale = model.logit_scale.exp()
     prompted, whole, crops = pooled.split([len(batch.prompted), len(batch.pixels), len(batch.crops)])
@@ -215,36 +238,59 @@ def _losses(model: Any, batch: Batch, texts: Texts) -> list[Tensor]:
     named = batch.captions >= 0
     ellipses = ellipses + F.cross_entropy(scale * prompted[named] @ captions.T, batch.captions[named])
 
-    patches = _patch_loss(tokens[len(batch.prompted) : len(batch.prompted) + len(whole)], batch, texts, scale)
+    shown = len(batch.scenes)
+    last = _patch_loss(tokens[len(prompted) : shown], batch, batch.scenes[len(prompted) :], texts, scale)
+    before = _patch_loss(middle.embed()[:shown], batch, batch.scenes, texts, scale)
     chances = F.log_softmax(scale * whole @ captions.T, dim=1)
-    shown = [
-        -chances[i, [thing.caption for thing in things]].mean() for i, things in enumerate(batch.objects) if things
-    ]
-    return [ellipses, patches, torch.stack(shown).mean(), F.cross_entropy(scale * crops @ captions.T, batch.cropped)]
+    captioned = [(i, [thing.caption for thing in things]) for i, things in enumerate(batch.objects[: len(whole)])]
+    scenes = torch.stack([-chances[i, numbers].mean() for i, numbers in captioned if numbers]).mean()
+    return [ellipses, last, before, scenes, F.cross_entropy(scale * crops @ captions.T, batch.cropped)]
 
 
-def _patch_loss(tokens: Tensor, batch: Batch, texts: Texts, scale: Tensor) -> Tensor:
+class Middle(torch.nn.Module):
+    """The tokens before the last block, read off the tower as it works, in the texts' space; for training alone.
+
+    With an ellipse the last tokens must tell of one object, so that patches are told apart before.
+    """
+
+    def __init__(self, visual: Any) -> None:
+        super().__init__()
+        self.head = torch.nn.Sequential(
+            torch.nn.LayerNorm(visual.conv1.out_channels), torch.nn.Linear(visual.conv1.out_channels, visual.output_dim)
+        )
+        self._seen: list[Tensor] = []
+        visual.transformer.resblocks[-2].register_forward_hook(lambda *call: self._seen.append(call[2]))
+
+    def embed(self) -> Tensor:
+        """The unit embeddings (B, T, E) of the last pictures' patches."""
+        tokens = self._seen.pop()
+        self._seen.clear()
+        return F.normalize(self.head(tokens[:, 1:].float()), dim=-1)
+
+
+def _patch_loss(tokens: Tensor, batch: Batch, scenes: Tensor, texts: Texts, scale: Tensor) -> Tensor:
     """Cross-entropy of each patch's token (B, T, E) against captions or nouns; background counts for a third."""
     grid = math.isqrt(tokens.shape[1])
     cell = batch.maps.shape[1] // grid
-    cells = batch.maps.view(-1, grid, cell, grid, cell).permute(0, 1, 3, 2, 4).reshape(len(tokens), grid * grid, -1)
-    main = cells.mode(dim=2).values  # (B, T): the object most of the patch shows
+    cells = batch.maps.view(-1, grid, cell, grid, cell).permute(0, 1, 3, 2, 4).reshape(len(batch.maps), grid**2, -1)
+    main = cells.mode(dim=2).values  # (scenes, T): the object most of the patch shows
     sure = (cells == main[..., None]).float().mean(dim=2) >= 0.6
-    captions = torch.full((len(tokens), 256), -1)
-    nouns = torch.full((len(tokens), 256), -1)
+    numbers = torch.full((len(main), NOTHING + 1), -1)
     for i, things in enumerate(batch.objects):
-        captions[i, : len(things)] = torch.tensor([thing.caption for thing in things], dtype=torch.long)
-        nouns[i, : len(things)] = torch.tensor([thing.noun for thing in things], dtype=torch.long)
-    captions[:, 255] = batch.places
-    names, wanted = (texts.nouns, nouns) if batch.by_noun else (texts.captions, captions)
-    wanted = wanted.gather(1, main).masked_fill(~sure, -1)
+        named = [thing.noun if batch.by_noun else thing.caption for thing in things]
+        numbers[i, : len(things)] = torch.tensor(named, dtype=torch.long)
+    if not batch.by_noun:
+        numbers[:, NOTHING] = batch.places
+    wanted = numbers.gather(1, main).masked_fill(~sure, -1)[scenes].flatten()
+    ground = (main == NOTHING)[scenes].flatten()
+    names = (texts.nouns if batch.by_noun else texts.captions)[batch.template]
     loss = torch.zeros(())
-    for rows, share in (((wanted >= 0) & (main != 255), 1.0), ((wanted >= 0) & (main == 255), 1 / 3)):
-        if rows.any():
-            picked = torch.nonzero(rows.flatten()).flatten()
-            picked = picked[torch.randperm(len(picked))[:400]]
-            logits = scale * tokens.flatten(0, 1)[picked] @ names[batch.template].T
-            loss = loss + share * F.cross_entropy(logits, wanted.flatten()[picked])
+    for rows, share in ((~ground, 1.0), (ground, 1 / 3)):
+        picked = torch.nonzero((wanted >= 0) & rows).flatten()
+        if len(picked):
+            picked = picked[torch.randperm(len(picked))[:1200]]
+            logits = scale * tokens.flatten(0, 1)[picked] @ names.T
+            loss = loss + share * F.cross_entropy(logits, wanted[picked])
     return loss
 
 
