@@ -67,6 +67,7 @@ class LossConfig(Section):
     relation: float = 1.0
     parse: float = 0.5
     balance: float = 0.01
+    mcc: float = Field(default=2.0, description="VATEX's weight; counts where mcc.features names some")
 
 
 class CliaConfig(Section):
@@ -77,6 +78,16 @@ class CliaConfig(Section):
     )
     minibatch: int = Field(default=4, gt=0, description="pictures of a group, for the scope minibatch")
     loss: Literal["siglip", "focal"] = "siglip"
+
+
+class MccConfig(Section):
+    """VATEX's Meaning Consistency Constraint in CLARE: expressions of one instance alike, of its neighbours apart."""
+
+    features: Literal["none", "text", "objects"] = Field(
+        default="none",
+        description="what is compared: nothing, T as it is searched by, or what each T finds in its picture",
+    )
+    temperature: float = Field(default=1.0, gt=0, description="cosines are divided by it; 1 in the paper")
 
 
 class NetworkConfig(Section):
@@ -137,6 +148,7 @@ class TrainConfig(LoopConfig):
     validation: ValidationConfig | None = None
     loss: LossConfig = LossConfig()
     clia: CliaConfig = CliaConfig()
+    mcc: MccConfig = MccConfig()
 
     @model_validator(mode="after")
     def _fits(self) -> TrainConfig:

@@ -47,6 +47,7 @@ def forward_loss(
         batch,
         config.loss,
         config.clia,
+        mcc=config.mcc,
         shares=shares,
         processes=processes.count,
     )

@@ -25,6 +25,7 @@ from reir.losses import (
     sigmoid_focal_loss,
 )
 from reir.training.batch import GALLERY, OPEN, PICTURE
+from reir.training.consistency import consistency_loss
 from reir.training.scenes.auxiliary import object_losses, parse_loss
 from reir.training.shares import WHOLE, Shares
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from reir.models.clare.network import Clare
     from reir.models.clare.outputs import TextOutput, VisualOutput
     from reir.training.batch import Batch, SceneTruth
-    from reir.training.config import CliaConfig, LossConfig
+    from reir.training.config import CliaConfig, LossConfig, MccConfig
 
 DUPLICATE_IOU = 0.4
 """An unmatched prediction that overlaps an object this much is neither that object nor background."""
@@ -47,12 +48,14 @@ def total_loss(
     weights: LossConfig,
     clia: CliaConfig,
     *,
+    mcc: MccConfig | None = None,
     shares: Shares = WHOLE,
     processes: int = 1,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The weighted sum of a batch's share of a step, and its unweighted parts by name (for the log).
 
     With several ``processes``, CLIA over the whole batch compares with the objects of all of them; each must call this.
+    Without ``mcc`` there is no such part.
     """
     device = visual.hidden.device
     pictures = visual.hidden.shape[0]
@@ -89,6 +92,8 @@ def total_loss(
         complete,
     )
     parts |= retrieval_losses(network, visual, text, batch, matched, objects, per_picture, clia, processes=processes)
+    if mcc is not None and mcc.features != "none":
+        parts["mcc"] = consistency_loss(network, visual, text, batch, mcc)
     if visual.denoised is not None:
         denoised = visual.denoised
         parts["denoising"] = denoising_loss(denoised.boxes_cxcywh, denoised.targets_cxcywh, denoised.valid)

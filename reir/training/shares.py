@@ -23,6 +23,7 @@ _DIVIDED_BY = {
     "focal": "positives",
     "clia": "compared",
     "parse": "texts",
+    "mcc": "texts",
     "balance": "texts",
     "relation": "relations",
 }
