@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reir.client import Client, ServiceError
     from reir.errors import ReirError
     from reir.gallery import Gallery, GalleryInfo, ground
-    from reir.types import Hit, Picture, SearchResult
+    from reir.types import Hit, Picture, SearchOptions, SearchResult
 
     __version__: str
 
@@ -26,6 +26,7 @@ __all__ = [
     "Hit",
     "Picture",
     "ReirError",
+    "SearchOptions",
     "SearchResult",
     "ServiceError",
     "__version__",
@@ -39,6 +40,7 @@ _HOMES = {
     "Hit": "reir.types",
     "Picture": "reir.types",
     "ReirError": "reir.errors",
+    "SearchOptions": "reir.types",
     "SearchResult": "reir.types",
     "ServiceError": "reir.client",
     "ground": "reir.gallery",

@@ -1,13 +1,14 @@
-"""Results that cross a package border: frozen, checked once when they are made.
+"""What crosses a package border: results, frozen and checked once when they are made, and the options of a search.
 
 Boxes are ``x0, y0, x1, y1`` in pixels of the upright original picture (after EXIF rotation), everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from datetime import datetime
+from typing import Any, Self, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -177,3 +178,38 @@ class SearchResult:
         known = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
         hits = tuple(Hit.from_json(hit) for hit in record["hits"])
         return cls(**{**known, "hits": hits, "warnings": tuple(record["warnings"])})
+
+
+class SearchOptions(TypedDict, total=False):
+    """The options that every search takes, in a gallery and by a client of a service alike."""
+
+    top: int
+    """How many pictures (with ``flat``: instances); 10."""
+    flat: bool
+    """Rank instances, not pictures."""
+    boxes: int
+    """At most so many of one picture; 5."""
+    min_score: float | None
+    """Leave out instances scored lower."""
+    path_prefix: str | None
+    """Only pictures whose path begins with it (``"holidays/"``)."""
+    after: datetime | None
+    """Only pictures taken then or later, by the camera's clock."""
+    before: datetime | None
+    """Only pictures taken earlier than that."""
+    image_ids: Sequence[int] | None
+    """Only these pictures."""
+    external_ids: Sequence[str] | None
+    """Only the pictures with these ids of yours."""
+    rerank: Sequence[str]
+    """Stages that rank the best instances anew, one after the other (``reir.rerank.list_stages``)."""
+    refine: str | None
+    """The stage that gives the hits better boxes."""
+    mask: str | None
+    """The stage that gives the hits masks."""
+    stage_top: int
+    """How many instances are ranked anew; 100."""
+    stage_seconds: float
+    """Time budget of each stage, 10; hits that it does not reach stay as they were."""
+    blend: Mapping[str, float] | None
+    """Numbers that mix the parts of the model's score, in place of its own (``gallery.model.blend``)."""

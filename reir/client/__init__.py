@@ -1,6 +1,6 @@
 """The service from other software: the searches of ``reir.Gallery``, over HTTP."""
 
-from reir.client.client import Client, SearchOptions
+from reir.client.client import Client
 from reir.client.connection import ServiceError, ServiceUnreachableError
 from reir.client.records import ImageInfo, InstanceInfo, Job, JobFailedError, ServiceInfo
 
@@ -10,7 +10,6 @@ __all__ = [
     "InstanceInfo",
     "Job",
     "JobFailedError",
-    "SearchOptions",
     "ServiceError",
     "ServiceInfo",
     "ServiceUnreachableError",

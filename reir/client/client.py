@@ -13,38 +13,17 @@ import io
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from reir.client.connection import Connection
 from reir.client.records import ImageInfo, InstanceInfo, Job, JobFailedError, ServiceInfo
 from reir.errors import ImageUnreadableError, UsageError
-from reir.types import Picture, SearchResult
+from reir.types import Picture, SearchOptions, SearchResult
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
-
-
-class SearchOptions(TypedDict, total=False):
-    """The options of a search, with the names and the meaning that they have in ``Gallery.search``."""
-
-    top: int
-    flat: bool
-    boxes: int
-    min_score: float | None
-    path_prefix: str | None
-    after: datetime | None
-    before: datetime | None
-    image_ids: Sequence[int] | None
-    external_ids: Sequence[str] | None
-    rerank: Sequence[str]
-    refine: str | None
-    mask: str | None
-    stage_top: int
-    stage_seconds: float
-    blend: Mapping[str, float] | None
 
 
 _FILTERS = ("path_prefix", "after", "before", "image_ids", "external_ids")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from reir.rerank import STAGE_SECONDS, STAGE_TOP, StagePlan
+from reir.search import BOXES_PER_IMAGE, Query, SearchRequest
 from reir.types import Picture
 
 if TYPE_CHECKING:
@@ -55,6 +57,35 @@ def as_example(image: FilePath | PillowImage | Picture, decode_side: int) -> Pic
     from reir.imaging import decode_picture
 
     return decode_picture(source, max_side=decode_side).picture
+
+
+def as_request(
+    query: Query,
+    *,
+    top: int = 10,
+    flat: bool = False,
+    boxes: int = BOXES_PER_IMAGE,
+    min_score: float | None = None,
+    path_prefix: str | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    image_ids: Sequence[int] | None = None,
+    external_ids: Sequence[str] | None = None,
+    rerank: Sequence[str] = (),
+    refine: str | None = None,
+    mask: str | None = None,
+    stage_top: int = STAGE_TOP,
+    stage_seconds: float = STAGE_SECONDS,
+    blend: Mapping[str, float] | None = None,
+) -> SearchRequest:
+    """One search with its ``SearchOptions``, whose defaults are these.
+
+    Raises:
+        UsageError: a number out of range, or a cursor of a search under other conditions.
+    """
+    where = as_filter(path_prefix, after, before, image_ids, external_ids)
+    stages = StagePlan(tuple(rerank), refine, mask, stage_top, stage_seconds)
+    return SearchRequest(query, top, flat, where, min_score, boxes, stages, blend)
 
 
 def as_filter(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from reir.errors import ModelMismatchError, ReirError, RootMismatchError, SnapshotGoneError, UsageError
-from reir.gallery.arguments import FilePath, as_example, as_filter, as_model
+from reir.gallery.arguments import FilePath, as_example, as_model, as_request
 from reir.gallery.info import GalleryInfo
-from reir.rerank import STAGE_SECONDS, STAGE_TOP, StagePlan
+from reir.rerank import StagePlan
 from reir.search import (
-    BOXES_PER_IMAGE,
     CurrentSnapshot,
     Cursor,
     Encoder,
@@ -25,7 +23,7 @@ from reir.search import (
     SearchRequest,
     SecondLook,
 )
-from reir.types import FloatArray, ModelIdentity, Picture, SearchResult
+from reir.types import FloatArray, ModelIdentity, Picture, SearchOptions, SearchResult
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -151,21 +149,7 @@ class Gallery:
         image: FilePath | PillowImage | Picture | None = None,
         vector: FloatArray | None = None,
         cursor: str | None = None,
-        top: int = 10,
-        flat: bool = False,
-        boxes: int = BOXES_PER_IMAGE,
-        min_score: float | None = None,
-        path_prefix: str | None = None,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        image_ids: Sequence[int] | None = None,
-        external_ids: Sequence[str] | None = None,
-        rerank: Sequence[str] = (),
-        refine: str | None = None,
-        mask: str | None = None,
-        stage_top: int = STAGE_TOP,
-        stage_seconds: float = STAGE_SECONDS,
-        blend: Mapping[str, float] | None = None,
+        **options: Unpack[SearchOptions],
     ) -> SearchResult:
         """Ranked hits for an expression, an example picture, a query vector or a cursor (exactly one of the four).
 
@@ -177,21 +161,7 @@ class Gallery:
             image: an example of the thing: a crop, as a file, a Pillow image or a ``Picture``.
             vector: a query vector (D,) float32, for example from ``gallery.model.encode``.
             cursor: ``next_cursor`` of an answer: its next page. All but ``top`` must be as it was there.
-            top: how many pictures (or instances).
-            flat: rank instances, not pictures.
-            boxes: at most so many of one picture.
-            min_score: leave out instances scored lower.
-            path_prefix: only pictures whose path begins with it (``"holidays/"``).
-            after: only pictures taken then or later, by the camera's clock.
-            before: only pictures taken earlier than that.
-            image_ids: only these pictures.
-            external_ids: only the pictures with these ids of yours.
-            rerank: stages that rank the best instances anew, one after the other (``reir.rerank.list_stages``).
-            refine: the stage that gives the hits better boxes.
-            mask: the stage that gives the hits masks.
-            stage_top: how many instances are ranked anew.
-            stage_seconds: time budget of each stage; hits that it does not reach stay as they were.
-            blend: numbers that mix the parts of the model's score, in place of its own (``gallery.model.blend``).
+            options: how many hits, of which pictures, and which stages look at them again; see ``SearchOptions``.
 
         Raises:
             UsageError: no query or several, an empty expression, a number out of range, a cursor of another search, a
@@ -200,31 +170,9 @@ class Gallery:
             ImageUnreadableError: ``image`` cannot be decoded.
             ModelMismatchError: see ``model``.
         """
-        query = self._query(expression, image, vector, cursor)
-        where = as_filter(path_prefix, after, before, image_ids, external_ids)
-        stages = StagePlan(tuple(rerank), refine, mask, stage_top, stage_seconds)
-        return self._search(SearchRequest(query, top, flat, where, min_score, boxes, stages, blend))
+        return self._search(as_request(self._query(expression, image, vector, cursor), **options))
 
-    def like(
-        self,
-        instance_id: int,
-        *,
-        top: int = 10,
-        flat: bool = False,
-        boxes: int = BOXES_PER_IMAGE,
-        min_score: float | None = None,
-        path_prefix: str | None = None,
-        after: datetime | None = None,
-        before: datetime | None = None,
-        image_ids: Sequence[int] | None = None,
-        external_ids: Sequence[str] | None = None,
-        rerank: Sequence[str] = (),
-        refine: str | None = None,
-        mask: str | None = None,
-        stage_top: int = STAGE_TOP,
-        stage_seconds: float = STAGE_SECONDS,
-        blend: Mapping[str, float] | None = None,
-    ) -> SearchResult:
+    def like(self, instance_id: int, **options: Unpack[SearchOptions]) -> SearchResult:
         """Ranked hits that look like an instance found before (``hit.instance_id``); no pixel is read.
 
         The instance itself is one of them, and its score shows what the same thing would get. Options as in ``search``.
@@ -233,10 +181,7 @@ class Gallery:
             UsageError: an option out of range, or a stage that needs an expression.
             InstanceGoneError: the instance's picture was changed or removed since.
         """
-        where = as_filter(path_prefix, after, before, image_ids, external_ids)
-        stages = StagePlan(tuple(rerank), refine, mask, stage_top, stage_seconds)
-        request = SearchRequest(Example(instance_id), top, flat, where, min_score, boxes, stages, blend)
-        return self._search(request)
+        return self._search(as_request(Example(instance_id), **options))
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchResult | ReirError]:
         """The answer to each request, or the error that takes its place; quicker than one after the other.
@@ -260,6 +205,15 @@ class Gallery:
                 found = [error] * len(places)
             answers.update(zip(places, found, strict=True))
         return [answers[place] for place in range(len(requests))]
+
+    def prepare(self, stages: StagePlan) -> None:
+        """Load the networks of these stages, so that no search waits for them.
+
+        Raises:
+            UsageError: a stage that is not known, or that cannot look at the index's model.
+            WeightsMissingError: its weights are not on this machine.
+        """
+        self._model_of(self._index.info.model)[1].prepare(stages)
 
     def add(
         self,

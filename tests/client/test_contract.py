@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reir import Client, Gallery, ServiceError
-from reir.client import JobFailedError, SearchOptions
+from reir.client import JobFailedError
 from reir.errors import ImageUnreadableError, InstanceGoneError, ReirError, SnapshotGoneError, UsageError
+from reir.gallery.arguments import as_request
 from reir.imaging import decode_picture
 from reir.search import Cursor
-from reir.types import SearchResult
+from reir.types import SearchOptions, SearchResult
 from tests.client.conftest import READER, Served
 from tests.grid_colour_model import WORDS
 from tests.search.galleries import paint
@@ -52,11 +53,17 @@ def meaning(result: SearchResult) -> dict[str, Any]:
 
 
 def test_both_take_the_same_options() -> None:
-    parameters = inspect.signature(Gallery.search).parameters
-    options = [name for name in parameters if name not in ("self", "expression", "image", "vector", "cursor")]
+    (_, *options) = inspect.signature(as_request).parameters
     assert len(options) >= 9
     assert list(SearchOptions.__annotations__) == options
-    assert list(inspect.signature(Gallery.like).parameters) == ["self", "instance_id", *options]
+    for method in (Gallery.search, Gallery.like, Client.search, Client.like, Client.search_many, Client.pages):
+        assert inspect.signature(method).parameters["options"].annotation == "Unpack[SearchOptions]"
+
+
+def test_an_option_that_is_none_is_an_error_of_the_caller(served: Served) -> None:
+    for either in (served.gallery, served.client):
+        with pytest.raises(TypeError, match="colour"):
+            either.search("red", colour="blue")  # type: ignore[call-arg]
 
 
 @given(expression=EXPRESSIONS, options=OPTIONS)
