@@ -11,7 +11,12 @@ from reir.errors import UsageError
 from reir.models.specification import ModelSpec
 from reir.rerank.stage import Kind, Stage
 
+TAS_PAPER = "Text Augmented Spatial-aware Zero-shot Referring Image Segmentation"
 BRIDGING_PAPER = "Bridging Detection and Language: CLIP-Augmented Referring Expression Comprehension"
+
+VATEX_PAPER = (
+    "Vision-Aware Text Features in Referring Image Segmentation: From Object Understanding to Context Understanding"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,14 @@ _ENTRIES: dict[tuple[str, Kind], StageEntry] = {
             weights=False,
         ),
         StageEntry(
+            name="tas",
+            kind="rerank",
+            summary="the masked crop, its caption, and the picture's other noun phrases, scored against the expression",
+            works_with="sam-clip with a captioner; with a tower and a captioner named, any model",
+            loader="reir.rerank.tas:load",
+            paper=TAS_PAPER,
+        ),
+        StageEntry(
             name="box-search",
             kind="refine",
             summary="boxes moved and scaled a little, in two rounds, to where their crop fits the expression best",
@@ -52,12 +65,36 @@ _ENTRIES: dict[tuple[str, Kind], StageEntry] = {
             weights=False,
         ),
         StageEntry(
+            name="sam",
+            kind="mask",
+            summary="masks of a pretrained SAM, asked with the boxes of the hits",
+            works_with="any model",
+            loader="reir.rerank.sam:load",
+            paper="Segment Anything",
+        ),
+        StageEntry(
             name="stored",
             kind="mask",
             summary="the masks that were found when the pictures were indexed",
             works_with="sam-clip, and rcnn-clip with Mask R-CNN",
             loader="reir.rerank.stored_masks:load",
             weights=False,
+        ),
+        StageEntry(
+            name="vatex",
+            kind="refine",
+            summary="the box of the mask that VATEX, trained by reir train, draws of the hit",
+            works_with="any model",
+            loader="reir.rerank.vatex:load_refine",
+            paper=VATEX_PAPER,
+        ),
+        StageEntry(
+            name="vatex",
+            kind="mask",
+            summary="the mask that VATEX, trained by reir train, draws of the hit, and its box",
+            works_with="any model",
+            loader="reir.rerank.vatex:load_mask",
+            paper=VATEX_PAPER,
         ),
     )
 }

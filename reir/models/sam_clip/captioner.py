@@ -32,6 +32,15 @@ class Captioner:
         self._device_name = device
         self._lock = threading.Lock()
 
+    def prepare(self) -> None:
+        """Load the network, unless it is loaded.
+
+        Raises:
+            UsageError: its files are damaged, or hold another network's weights.
+        """
+        with self._lock:
+            self._model, self._processor  # noqa: B018
+
     def caption(self, pictures: Sequence[npt.NDArray[np.uint8]]) -> list[str]:
         """One caption for each picture, (h, w, 3) uint8 RGB of any size."""
         if not pictures:

@@ -102,6 +102,15 @@ class SamClip:
         """The unit embeddings v (N, E) within stored vectors (N, D)."""
         return self._layout.crop_part(vectors)
 
+    def caption_vectors(self, vectors: FloatArray) -> FloatArray:
+        """The unit embeddings p (N, E) of the captions within stored vectors (N, D), of a model with a captioner."""
+        return self._layout.caption_part(vectors)
+
+    @property
+    def caption_reader(self) -> str | None:
+        """Who read the noun phrases out of the captions; None without a captioner."""
+        return self.parts.reader
+
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """The tower's unit embeddings (Q, E) of texts, with no prompt around them."""
         return self.parts.tower.encode_texts(texts)

@@ -61,9 +61,11 @@ class Layout:
 
     def crop_part(self, vectors: FloatArray) -> FloatArray:
         """The unit embeddings v (N, E) within stored vectors (N, D), back at length 1."""
-        part = np.asarray(vectors, dtype=np.float32)[:, : self._embedding]
-        units: FloatArray = part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-6)
-        return units
+        return _units(np.asarray(vectors, dtype=np.float32)[:, : self._embedding])
+
+    def caption_part(self, vectors: FloatArray) -> FloatArray:
+        """The unit embeddings p (N, E) within stored vectors (N, D) with captions, back at length 1."""
+        return _units(np.asarray(vectors, dtype=np.float32)[:, self._embedding : 2 * self._embedding])
 
 
 def negative_scores(cosines: FloatArray) -> FloatArray:
@@ -76,3 +78,8 @@ def negative_scores(cosines: FloatArray) -> FloatArray:
         return np.zeros(len(cosines), dtype=np.float32)
     negatives: FloatArray = -cosines.mean(axis=1, dtype=np.float32)
     return negatives
+
+
+def _units(rows: FloatArray) -> FloatArray:
+    units: FloatArray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return units
