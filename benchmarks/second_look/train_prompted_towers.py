@@ -5,8 +5,8 @@
 
 CLIP learned of red circles from the web's pictures; a tower of this world learns of them here, with what section 5 of
 the paper proposes beside: ellipses on background and on parts of objects as negatives. Its texts are embedded by the
-text half of ``benchmarks.bridging.train_clip``, locked (as in LiT), so all towers share one space of texts. Four kinds
-of pictures are trained on together:
+text half of ``benchmarks.bridging.train_clip``, locked (as in LiT), so all towers share one space of texts. First whole
+scenes and crops alone, then four kinds of pictures together:
 
 - a scene with an ellipse around an object, told from other objects' expressions, and that object's expression told from
   other scenes and from misplaced ellipses in the same scene;
@@ -77,8 +77,12 @@ def main() -> None:
     parser.add_argument("--size", choices=sorted(SIZES), required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where pixels are kept; by default beside --out")
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--scenes", type=int, default=22, help="scenes a step: each gives nearly four pictures")
+    parser.add_argument("--steps", type=int, default=6500)
+    parser.add_argument("--patch-steps", type=int, default=3500, help="steps before the first ellipse")
+    parser.add_argument("--pictures", type=int, default=16, help="pictures of each of these")
+    parser.add_argument(
+        "--scenes", type=int, default=10, help="scenes of each later step: nearly four pictures of each"
+    )
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -120,7 +124,9 @@ def main() -> None:
     for step in range(first, arguments.steps):
         for group in optim.param_groups:
             group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
-        batch = Batch(training, arguments.scenes, np.random.default_rng([arguments.seed, step]))
+        ellipses = step >= arguments.patch_steps
+        rng = np.random.default_rng([arguments.seed, step])
+        batch = Batch(training, arguments.scenes if ellipses else arguments.pictures, rng, ellipses=ellipses)
         losses = _losses(model, middle, batch, texts)
         optim.zero_grad(set_to_none=True)
         (losses[0] + losses[1] + losses[2] + 0.3 * losses[3] + 0.5 * losses[4]).backward()
@@ -129,7 +135,7 @@ def main() -> None:
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
         total, seen, done = total + [float(loss.detach()) for loss in losses], seen + 1, step + 1
-        if done % 50 == 0:
+        if done % 250 == 0:
             minutes = (time.perf_counter() - started) / 60
             parts = ", ".join(f"{value:.3f}" for value in total / seen)
             print(
@@ -137,7 +143,7 @@ def main() -> None:
                 flush=True,
             )
             total, seen = np.zeros(5), 0
-        if done % 400 == 0 or done == arguments.steps:
+        if done % 1000 == 0 or done == arguments.steps:
             temporary = checkpoint.with_suffix(".tmp")
             torch.save(
                 {"model": model.state_dict(), "middle": middle.state_dict(), "optim": optim.state_dict(), "step": done},
@@ -169,10 +175,11 @@ class Batch:
 
     ``prompted`` (I, 3, S, S): two pictures with fitting ellipses of each scene with as many objects, then one with a
     misplaced one. The first ``len(expressions)`` fit. ``pixels`` are half of the scenes without, ``crops`` a third.
-    Scenes are mirrored at random where no word of their expressions forbids it.
+    Scenes are mirrored at random where no word of their expressions forbids it. Without ``ellipses`` all scenes are in
+    ``pixels``.
     """
 
-    def __init__(self, scenes: PromptedScenes, count: int, rng: np.random.Generator) -> None:
+    def __init__(self, scenes: PromptedScenes, count: int, rng: np.random.Generator, *, ellipses: bool) -> None:
         rows = rng.choice(len(scenes.objects), size=count, replace=False)
         self.template = int(rng.integers(len(TEMPLATES)))
         self.by_noun = bool(rng.random() < 0.3)
@@ -184,7 +191,7 @@ class Batch:
             having = [k for k, thing in enumerate(things) if thing.expressions]
             asked = [
                 (k, int(rng.choice(things[k].expressions)))
-                for k in rng.choice(having, size=min(2, len(having)), replace=False)
+                for k in rng.choice(having, size=min(2, len(having)) * ellipses, replace=False)
             ]
             if rng.random() < 0.5 and not any(SIDES.search(scenes.expressions[words]) for _, words in asked):
                 pictures[i], maps[i] = pictures[i, :, ::-1], maps[i, :, ::-1]
@@ -196,9 +203,10 @@ class Batch:
                 boxes = np.stack([thing.box for thing in things])
                 ellipse, ground = misplaced_ellipse(things[asked[0][0]].box, boxes, rng)
                 misplaced.append((i, ellipse, int(scenes.places[row]) if ground else -1))
-        self.pixels = _as_pixels(pictures[: count // 2])
-        self.scene = torch.tensor([i for i, *_ in fitting] + [i for i, *_ in misplaced])
-        self.ellipses = torch.from_numpy(np.stack([e for _, e, *_ in fitting] + [e for _, e, _ in misplaced])).float()
+        self.pixels = _as_pixels(pictures[: count // 2 if ellipses else count])
+        self.scene = torch.tensor([i for i, *_ in fitting] + [i for i, *_ in misplaced], dtype=torch.long)
+        shapes = [shape for _, shape, *_ in fitting] + [shape for _, shape, _ in misplaced]
+        self.ellipses = torch.from_numpy(np.array(shapes, dtype=np.float32).reshape(-1, 5))
         self.expressions = torch.tensor([words for _, _, words, _ in fitting])
         self.nouns = torch.tensor([thing.noun for *_, thing in fitting])
         captions = [thing.caption for *_, thing in fitting] + [caption for *_, caption in misplaced]
@@ -227,17 +235,7 @@ def _losses(model: Any, middle: Middle, batch: Batch, texts: Texts) -> list[Tens
     prompted, whole, crops = pooled.split([len(batch.prompted), len(batch.pixels), len(batch.crops)])
     captions = texts.captions[batch.template]
 
-    words = texts.expressions[batch.expressions]  # (P, E)
-    logits = scale * words @ prompted.T  # (P texts, I pictures)
-    count, scene = len(words), batch.scene[: len(words)]
-    other = (batch.nouns[:, None] == batch.nouns) & (scene[:, None] != scene)  # may be true of the other's object
-    to_texts = logits[:, :count].T.masked_fill(other, -1e4)
-    to_pictures = torch.cat([logits[:, :count].masked_fill(other, -1e4), logits[:, count:]], dim=1)
-    own = torch.arange(count)
-    ellipses = (F.cross_entropy(to_pictures, own) + F.cross_entropy(to_texts, own)) / 2
-    named = batch.captions >= 0
-    ellipses = ellipses + F.cross_entropy(scale * prompted[named] @ captions.T, batch.captions[named])
-
+    ellipses = _ellipse_loss(prompted, batch, texts, scale) if len(prompted) else torch.zeros(())
     shown = len(batch.scenes)
     last = _patch_loss(tokens[len(prompted) : shown], batch, batch.scenes[len(prompted) :], texts, scale)
     before = _patch_loss(middle.embed()[:shown], batch, batch.scenes, texts, scale)
@@ -245,6 +243,21 @@ def _losses(model: Any, middle: Middle, batch: Batch, texts: Texts) -> list[Tens
     captioned = [(i, [thing.caption for thing in things]) for i, things in enumerate(batch.objects[: len(whole)])]
     scenes = torch.stack([-chances[i, numbers].mean() for i, numbers in captioned if numbers]).mean()
     return [ellipses, last, before, scenes, F.cross_entropy(scale * crops @ captions.T, batch.cropped)]
+
+
+def _ellipse_loss(prompted: Tensor, batch: Batch, texts: Texts, scale: Tensor) -> Tensor:
+    """Contrast of prompted pictures (I, E) and expressions both ways, and with all captions."""
+    words = texts.expressions[batch.expressions]  # (P, E)
+    logits = scale * words @ prompted.T  # (P texts, I pictures)
+    count, scene = len(words), batch.scene[: len(words)]
+    other = (batch.nouns[:, None] == batch.nouns) & (scene[:, None] != scene)  # may be true of the other's object
+    to_texts = logits[:, :count].T.masked_fill(other, -1e4)
+    to_pictures = torch.cat([logits[:, :count].masked_fill(other, -1e4), logits[:, count:]], dim=1)
+    own = torch.arange(count)
+    both = (F.cross_entropy(to_pictures, own) + F.cross_entropy(to_texts, own)) / 2
+    named = batch.captions >= 0
+    captions = texts.captions[batch.template]
+    return both + F.cross_entropy(scale * prompted[named] @ captions.T, batch.captions[named])
 
 
 class Middle(torch.nn.Module):
