@@ -23,7 +23,23 @@ class GrounderEntry:
     paper: str
 
 
-_ENTRIES: dict[str, GrounderEntry] = {}
+_ENTRIES = {
+    entry.name: entry
+    for entry in (
+        GrounderEntry(
+            name="ellipse",
+            summary="a red ellipse, tuned from the best of many until image-text towers see in it what is asked for",
+            loader="reir.models.ellipse.grounder:load",
+            paper="Tune-An-Ellipse: CLIP Has Potential to Find What You Want",
+        ),
+        GrounderEntry(
+            name="vatex",
+            summary="the mask and box of VATEX's surest query; trained by reir train, vatex:FOLDER",
+            loader="reir.models.vatex.grounder:load",
+            paper="Vision-Aware Text Features in Referring Image Segmentation",
+        ),
+    )
+}
 
 
 def list_grounders() -> list[GrounderEntry]:

@@ -28,6 +28,11 @@ class VatexParts:
     clip: Any | None
     source: TowerSource | None
 
+    @property
+    def context_length(self) -> int:
+        """Tokens that the text transformer reads."""
+        return CONTEXT_LENGTH if self.source is None else self.source.context_length
+
 
 def new_vatex(config: VatexConfig) -> VatexParts:
     """The parts of a configuration, on the CPU; the network has random weights, but for CLIP's text transformer.

@@ -21,12 +21,7 @@ from reir.models.hub import compute_sha256
 from reir.models.towers import TowerSource
 from reir.models.towers.source import CHECKPOINTS, CONFIG_FILE
 from reir.models.vatex.builder import VatexParts, new_vatex
-from reir.models.vatex.config import VatexConfig
-
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-TOWER = "tower"
-FORMAT = "vatex-1"
+from reir.models.vatex.description import CONFIG, FORMAT, TOWER, WEIGHTS, read_config, read_description
 
 SMALL_TOWER = 64_000_000
 """Bytes of a frozen CLIP up to which it is stored with the network: CLIP's own published ones are ten times larger."""
@@ -93,33 +88,6 @@ def load_vatex(folder: Path) -> VatexParts:
     parts.network.load_state_dict(state, strict=False)
     parts.network.eval().requires_grad_(False)
     return parts
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """The ``config.json`` of a checkpoint folder.
-
-    Raises:
-        UsageError: the folder is no checkpoint of VATEX.
-    """
-    path = folder / CONFIG
-    try:
-        description: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{folder} is no checkpoint of VATEX: {CONFIG} cannot be read ({error})") from error
-    if description.get("format") != FORMAT:
-        raise UsageError(
-            f"{folder} is no checkpoint of VATEX: {path} does not say {FORMAT}. Train one with: reir train"
-        )
-    return description
-
-
-def read_config(description: Mapping[str, Any]) -> VatexConfig:
-    """The network's sizes from their JSON form, where tuples are lists."""
-    values: dict[str, Any] = description["network"]
-    settings: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
-    return VatexConfig(**settings)
 
 
 def _halved(tensor: Tensor) -> Tensor:

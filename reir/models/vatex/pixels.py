@@ -10,27 +10,13 @@ from PIL import Image
 from torch import Tensor
 
 from reir.models.towers import Preprocess
+from reir.models.vatex.sizes import STRIDE, network_size
 from reir.types import Picture
 
-STRIDE = 32
-"""Sides of the network's pictures are multiples of it."""
-LONGEST = 2.0
-"""Times the shorter side, beyond which a longer one is squeezed: strips would take memory without end."""
+__all__ = ["STRIDE", "as_network_input", "as_prior_input", "network_size", "normalise"]
 
 _MEAN = torch.tensor((0.485, 0.456, 0.406))[:, None, None]
 _STD = torch.tensor((0.229, 0.224, 0.225))[:, None, None]
-
-
-def network_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """The size (height, width) at which a picture is looked at: its shorter side ``side``, both multiples of 32.
-
-    *Differs from the paper*, which pads pictures at the short side of 480: here each side is stretched to the nearest
-    multiple, by 3% at most at that size, so that no picture is padded.
-    """
-    scale = side / min(width, height)
-    longest = LONGEST * side
-    height_, width_ = (min(length * scale, longest) for length in (height, width))
-    return tuple(max(STRIDE, round(length / STRIDE) * STRIDE) for length in (height_, width_))  # type: ignore[return-value]
 
 
 def normalise(pixels: Tensor) -> Tensor:
