@@ -65,6 +65,14 @@ _ENTRIES: dict[tuple[str, Kind], StageEntry] = {
             weights=False,
         ),
         StageEntry(
+            name="ellipse",
+            kind="refine",
+            summary="the box of a red ellipse, tuned until image-text towers see in it what is searched for",
+            works_with="any model",
+            loader="reir.rerank.ellipse:load",
+            paper="Tune-An-Ellipse: CLIP Has Potential to Find What You Want",
+        ),
+        StageEntry(
             name="sam",
             kind="mask",
             summary="masks of a pretrained SAM, asked with the boxes of the hits",

@@ -16,6 +16,7 @@ SIGMA = 0.05
 EPSILON = 0.1
 """Fuzziness of the mask. The paper gives no value."""
 
+_LEAST = 1e-8
 _RED = (1.0, 0.0, 0.0)
 
 
@@ -30,7 +31,8 @@ def signed_field(ellipses: Tensor, height: int, width: int) -> Tensor:
     dx, dy = x[None, None, :] - cx, y[None, :, None] - cy
     cosine, sine = angle.cos(), angle.sin()
     along, across = dx * cosine + dy * sine, dx * sine - dy * cosine
-    return (along / a) ** 2 + (across / b) ** 2 - 1
+    # Either axis may pass through zero as it is tuned; the curve depends on their squares alone.
+    return along.square() / (a.square() + _LEAST) + across.square() / (b.square() + _LEAST) - 1
 
 
 def curve(field: Tensor, *, sigma: float = SIGMA) -> Tensor:
@@ -44,7 +46,8 @@ def inside(field: Tensor, *, epsilon: float = EPSILON) -> Tensor:
     *Differs from the paper*: equation 3 as printed is 1 where φ is positive, which by equation 1 is outside; its
     figure 2 (f) and its losses need the inside, so the sign of φ is turned.
     """
-    return 0.5 - torch.atan(field / epsilon) / math.pi
+    # 1/2 - atan(φ / ε) / π, without losing all digits far outside, where it is small.
+    return torch.atan2(torch.full_like(field, epsilon), field) / math.pi
 
 
 def draw(pictures: Tensor, field: Tensor, *, sigma: float = SIGMA) -> Tensor:
