@@ -17,6 +17,9 @@ from reir.training.section import Section
 NAME = "checkpoint.pt"
 """The newest checkpoint of a run. The older ones that are kept, and it too, are ``checkpoint-STEP.pt``."""
 
+_NEW = ("more.routed", "more.gate", "visual.prior")
+"""How the names of parts begin that a run may have beyond those of the run it starts from."""
+
 RESUMABLE: dict[str, set[str] | bool] = {
     "optim": {"steps", "skip_limit", "learning_rate", "bf16"},
     "stages": True,
@@ -115,7 +118,7 @@ def start_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
     """The finished run in ``folder``: the ``network`` weights that it ships are loaded, its ``heads`` returned.
 
     ``new`` lists the parts of ``network`` that the run lacked, which keep their random weights: the routed experts
-    and their gate, which only the second stage has (paper, section 4.4).
+    and their gate, which only the second stage has (paper, section 4.4), and a CLIP Prior, which has its own.
 
     Raises:
         UsageError: no run there, or one of another network.
@@ -127,6 +130,6 @@ def start_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
     except RuntimeError as error:
         raise UsageError(f"{path} holds a network of other sizes: {error}") from None
     new = sorted({name.rsplit(".", 1)[0] for name in missing})
-    if unexpected or not all(name.startswith(("more.routed", "more.gate")) for name in new):
+    if unexpected or not all(name.startswith(_NEW) for name in new):
         raise UsageError(f"{path} holds another network: without {new}, with {unexpected}")
     return {"heads": saved["heads"], "new": new}

@@ -17,6 +17,7 @@ from reir.training.photos.config import PhotoConfig
 from reir.training.referring.config import ReferringConfig
 from reir.training.relating.config import RelatingConfig
 from reir.training.section import Section
+from reir.training.vatex.config import VatexTraining
 
 
 class DataConfig(Section):
@@ -99,6 +100,9 @@ class NetworkConfig(Section):
         default=False, description="activations are made again in the backward pass: less memory, a third more work"
     )
     denoising: int = Field(default=0, ge=0, description="denoising queries a picture (DN-DETR), about so many")
+    prior_tower: str | None = Field(
+        default=None, description="VATEX's CLIP Prior: ARCH__PRETRAINED of open_clip or a folder; the scenes' nouns"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> NetworkConfig:
@@ -160,7 +164,11 @@ class TrainConfig(LoopConfig):
         if self.photos is None:
             foreign = {"validation": self.validation is not None, "pretrained": self.pretrained != PretrainedConfig()}
         else:
-            foreign = {"batch": self.batch != BatchConfig(), "stages": len(self.stages) > 1}
+            foreign = {
+                "batch": self.batch != BatchConfig(),
+                "stages": len(self.stages) > 1,
+                "network.prior_tower": self.network.prior_tower is not None,
+            }
         if any(foreign.values()):
             other = "photographs (photos)" if self.photos is None else "emoji scenes (data)"
             raise ValueError(f"{', '.join(key for key in foreign if foreign[key])}: only for runs on {other}")
@@ -198,7 +206,8 @@ class TrainConfig(LoopConfig):
         return self.model_copy(update=changes)
 
 
-AnyConfig = TrainConfig | ReferringConfig | RelatingConfig
+AnyConfig = TrainConfig | ReferringConfig | RelatingConfig | VatexTraining
+_KINDS: dict[str, type[AnyConfig]] = {"relating": RelatingConfig, "vatex": VatexTraining}
 
 
 def preset_names() -> list[str]:
@@ -230,8 +239,8 @@ def load_config(preset_or_path: str, settings: Sequence[str] = ()) -> AnyConfig:
 def parse_config(text: str, *, source: str, settings: Sequence[str] = ()) -> AnyConfig:
     """The run described by a TOML text; ``source`` names it in errors, ``settings`` replace some of it.
 
-    A file of ``kind`` relating trains what comes after CLARE's decoder, one of another kind a detector with a tower,
-    and one without a kind CLARE as a whole.
+    A file of ``kind`` relating trains what comes after CLARE's decoder, one of kind vatex VATEX, one of another kind a
+    detector with a tower, and one without a kind CLARE as a whole.
     """
     try:
         values: dict[str, Any] = tomllib.loads(text)
@@ -241,7 +250,7 @@ def parse_config(text: str, *, source: str, settings: Sequence[str] = ()) -> Any
         _replace(values, setting)
     schema: type[AnyConfig] = TrainConfig
     if "kind" in values:
-        schema = RelatingConfig if values["kind"] == "relating" else ReferringConfig
+        schema = _KINDS.get(str(values["kind"]), ReferringConfig)
     try:
         return schema.model_validate(values)
     except ValidationError as error:

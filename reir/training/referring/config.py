@@ -8,11 +8,10 @@ from pydantic import Field, model_validator
 
 from reir.models.detector_clip.detector import ARCHITECTURES, SMALL
 from reir.training.section import Section
+from reir.training.untrained import UNTRAINED
 
 ReferringKind = Literal["rcnn-clip", "rpn-clip"]
 KINDS: tuple[str, ...] = get_args(ReferringKind)
-UNTRAINED = "untrained"
-"""In place of a tower: a tiny one with random weights, so that a smoke run needs nothing."""
 
 
 class ReferringData(Section):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
@@ -18,7 +15,8 @@ from reir.models.detector_clip.detector import DetectorConfig, build_detector, f
 from reir.models.detector_clip.predictor import ClipPredictor
 from reir.models.hub import FileSource, find_published_file
 from reir.models.towers import ClipTower
-from reir.training.referring.config import UNTRAINED, DetectorStart, ReferringConfig
+from reir.training.referring.config import DetectorStart, ReferringConfig
+from reir.training.untrained import UNTRAINED, untrained_tower
 
 _SITE = "https://download.pytorch.org/models"
 _IMAGENET = {
@@ -26,12 +24,6 @@ _IMAGENET = {
     "mobilenet": FileSource(f"{_SITE}/mobilenet_v3_large-8738ca79.pth", "torchvision", "8738ca79"),
 }
 """Torchvision's backbones trained on ImageNet; the end of a name is the start of the file's SHA-256."""
-
-_TINY_TOWER = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 32, "head_width": 16, "layers": 1},
-    "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ def make_start(config: ReferringConfig, *, folder: Path, device: str) -> Start:
         UsageError: weights that are not the detector's, or no tower of this name.
         WeightsMissingError: public weights that are not on this machine.
     """
-    tower = ClipTower.load(_untrained_tower(folder) if config.tower == UNTRAINED else config.tower, device=device)
+    tower = ClipTower.load(untrained_tower(folder) if config.tower == UNTRAINED else config.tower, device=device)
     shape = DetectorConfig(
         config.detector.arch, classes=2, min_size=config.detector.min_size, max_size=config.detector.max_size
     )
@@ -127,17 +119,3 @@ def load_backbone(detector: GeneralizedRCNN, classifier: Mapping[str, Tensor]) -
     if missing:
         raise UsageError(f"these are not the weights of the detector's backbone: {missing[0]} is missing")
     body.load_state_dict({name: given[name] for name in wanted}, strict=False)
-
-
-def _untrained_tower(folder: Path) -> str:
-    """The folder of a tiny tower with random weights, made in ``folder``."""
-    import open_clip
-
-    made = folder / "untrained-tower"
-    made.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = open_clip.model.CLIP(**_TINY_TOWER)
-    save_file(model.state_dict(), made / "open_clip_model.safetensors")
-    (made / "open_clip_config.json").write_text(json.dumps({"model_cfg": _TINY_TOWER, "preprocess_cfg": {}}))
-    return str(made)

@@ -17,6 +17,7 @@ from reir.models.clare.checkpoint import save_checkpoint_folder
 from reir.models.clare.config import NANO, TINY, ClareConfig
 from reir.models.clare.network import Clare
 from reir.models.clare.pixels import normalise_pixels
+from reir.models.clare.prior import NounPrior, load_prior, prior_settings
 from reir.text import WordTokenizer
 from reir.training.batch import Batch
 from reir.training.card import model_card
@@ -46,8 +47,16 @@ class SceneTask:
         self._config, self._data, self._processes = config, config.data, processes
         self._tokenizer = WordTokenizer.from_words(vocabulary(), max_tokens=MAX_TOKENS)
         network = config.network.model_dump(include={"routed_experts", "active_experts"}, exclude_none=True)
-        self._shape = replace(SHAPES[config.model], **network)
-        self.network: Clare = build_clare(self._shape, vocabulary_size=self._tokenizer.vocabulary_size)
+        tower = config.network.prior_tower
+        self._prior = None if tower is None else prior_settings(tower, list(NOUNS))
+        nouns = 0 if self._prior is None else len(self._prior["prompts"])
+        self._shape = replace(SHAPES[config.model], prior_nouns=nouns, **network)
+        self.network: Clare = build_clare(
+            self._shape, vocabulary_size=self._tokenizer.vocabulary_size, prior=self._prior
+        )
+        if tower is not None and self._prior is not None:
+            assert isinstance(self.network.visual.prior, NounPrior)
+            load_prior(self.network.visual.prior, tower, self._prior)
         counts = {"nouns": len(NOUNS), "colours": len(COLOURS), "sizes": len(SIZES)}
         self.heads = nn.ModuleDict(
             {
@@ -105,4 +114,13 @@ class SceneTask:
         measured = f"{self._data.validation_scenes} scenes of the validation split, never the test split"
         scope = "trained by reir on emoji scenes alone. It knows only that world."
         text = model_card(self._config, scope=scope, data=data, measured=measured, run=card)
-        save_checkpoint_folder(folder, network, self._shape, self._tokenizer, serving=SERVING, notice=NOTICE, card=text)
+        save_checkpoint_folder(
+            folder,
+            network,
+            self._shape,
+            self._tokenizer,
+            serving=SERVING,
+            notice=NOTICE,
+            card=text,
+            prior=self._prior,
+        )

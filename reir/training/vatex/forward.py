@@ -1,0 +1,33 @@
+"""A batch through the network, with the heatmaps of the frozen CLIP beside it."""
+
+from __future__ import annotations
+
+import torch
+
+from reir.models.vatex.network import Vatex, VatexOutput
+from reir.models.vatex.pixels import normalise
+from reir.models.vatex.prior import ClipPrior
+from reir.training.vatex.rows import MaskBatch
+
+
+def forward_rows(
+    network: Vatex, prior: ClipPrior | None, batch: MaskBatch, *, device: torch.device, bf16: bool
+) -> VatexOutput:
+    """The network's output for the rows of a batch; with ``bf16`` its layers compute in bfloat16."""
+    pixels = normalise(batch.pixels.to(device, non_blocking=True).permute(0, 3, 1, 2))
+    picture = batch.picture.to(device)
+    heatmap = None
+    if prior is not None:
+        assert batch.prior_pixels is not None
+        assert batch.prompt_ids is not None
+        heatmap = prior(batch.prior_pixels.to(device), batch.prompt_ids.to(device), picture=picture)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+        output: VatexOutput = network(
+            pixels.contiguous(memory_format=torch.channels_last),
+            None if batch.padding is None else batch.padding.to(device),
+            batch.token_ids.to(device),
+            batch.token_mask.to(device),
+            heatmap,
+            picture=picture,
+        )
+    return output
