@@ -16,6 +16,7 @@ from reir.indexer.location import find_index
 from reir.server.access import Keys
 from reir.server.app import create_app
 from reir.server.settings import ServiceSettings
+from reir.server.stages import StageOffer
 
 
 def serve(
@@ -39,7 +40,8 @@ def serve(
         insecure: listen beyond this machine though no keys are asked for.
 
     Raises:
-        UsageError: the address can be reached from elsewhere, and there are no keys; or the key file is not right.
+        UsageError: the address can be reached from elsewhere, and there are no keys; or the key file is not right, or
+            a stage that is to be offered is not known.
         IndexNotFoundError, ModelMismatchError: see ``Gallery.open``.
     """
     if is_loopback(host):
@@ -50,9 +52,10 @@ def serve(
             "--api-key-file FILE, or say --insecure if that is meant"
         )
     Keys.load(settings.api_key_file)
+    offer = StageOffer(settings.stages)
     with Gallery.open(find_index(db=settings.db), database_url=settings.database_url) as gallery:
         settings = settings.model_copy(update={"db": gallery.db})
-        _ = gallery.model  # what is wrong with the index, or with the keys, should be said here, not in a log
+        offer.check(gallery.model)  # what is wrong with index, keys or stages should be said here, not in a log
     options = {
         "host": host,
         "port": port,

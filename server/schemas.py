@@ -26,8 +26,8 @@ Box = Annotated[
 ]
 
 
-StageName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$", max_length=64, examples=["templates"])]
-"""A stage without options: those may name files of the server."""
+StageName = Annotated[str, Field(min_length=1, max_length=64, examples=["templates"])]
+"""A stage by the name under which the service offers it (``stages`` of ``/v1/stats``)."""
 
 
 class ErrorBody(BaseModel):
@@ -184,6 +184,14 @@ class AccessAnswer(BaseModel):
     administration: bool = Field(description="Whether pictures can be added and removed over HTTP at all.")
 
 
+class StageAnswer(BaseModel):
+    """A stage that searches may ask for."""
+
+    name: str = Field(description="What rerank, refine or mask of a search takes.")
+    kind: Literal["rerank", "refine", "mask"]
+    summary: str
+
+
 class StatsAnswer(BaseModel):
     """What the service serves."""
 
@@ -193,6 +201,8 @@ class StatsAnswer(BaseModel):
     images: int
     instances: int
     failed: int
+    stages: list[StageAnswer] = Field(description="Those that can look at this model's index.")
+    stage_seconds: float = Field(description="Most seconds that one stage of a search may take.")
     access: AccessAnswer
 
 

@@ -21,6 +21,7 @@ from reir.server.jobs import Jobs
 from reir.server.metrics import Metrics
 from reir.server.pictures import Pictures
 from reir.server.settings import ServiceSettings
+from reir.server.stages import StageOffer
 from reir.types import FloatArray, Picture, SearchResult
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Service:
         self.keys = Keys.load(settings.api_key_file)
         # A fault of the model or the index should stop the start, and no caller should wait until they are loaded.
         gallery.search("something", top=1)
+        self.stages = StageOffer(settings.stages)
+        for stage in self.stages.named:
+            gallery.prepare(stage.plan)
         self.searches: Batcher[SearchRequest, SearchResult | ReirError] = Batcher(
             self.gallery.search_many,
             most_at_once=settings.batch,

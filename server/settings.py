@@ -28,6 +28,9 @@ class ServiceSettings(BaseSettings):
     search_threads: int = Field(1, ge=1, description="Batches that are answered at the same time.")
     most_waiting: int = Field(128, ge=1, description="Searches that may wait; more are refused with 503.")
     remembered_expressions: int = Field(4096, ge=1, description="Expressions whose vectors are kept.")
+    stages: tuple[str, ...] = Field(
+        (), description="Stages with weights that searches may ask for: NAME or ALIAS=NAME. The others may always be."
+    )
     stage_seconds: float = Field(10, gt=0, description="Most seconds that one stage of a search may take.")
     stage_threads: int = Field(1, ge=1, description="Searches with stages that are answered at the same time.")
     keep_snapshots: float = Field(600, ge=0, description="Seconds for which pages of an older snapshot can be had.")

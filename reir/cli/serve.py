@@ -13,6 +13,7 @@ _EXAMPLES = """\b
 Examples:
   reir serve --db ~/Pictures/.reir
   reir serve --host 0.0.0.0 --api-key-file keys.txt --workers 2
+  reir serve --stage sam --stage outline=vatex:runs/vatex
 
 \b
 keys.txt holds one key a line, at least 16 characters long:
@@ -45,6 +46,15 @@ def serve(
             help="Keys, one a line: read KEY, or admin KEY. Without it, pictures cannot be added or removed.",
         ),
     ] = None,
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stage",
+            metavar="NAME",
+            show_default=False,
+            help="Offer a stage with weights of its own, as NAME or ALIAS=NAME (see: reir stages); repeatable.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that answer.")] = 1,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let others than this machine read the gallery without a key.")
@@ -60,6 +70,12 @@ def serve(
     from reir.server import ServiceSettings
     from reir.server.run import serve as run
 
-    given = {"db": db, "api_key_file": api_key_file, "device": device.value, "database_url": database_url}
+    given = {
+        "db": db,
+        "api_key_file": api_key_file,
+        "device": device.value,
+        "database_url": database_url,
+        "stages": tuple(stage) if stage else None,
+    }
     settings = ServiceSettings.model_validate({name: value for name, value in given.items() if value is not None})
     run(settings, host=host, port=port, workers=workers, access_log=access_log, insecure=insecure)

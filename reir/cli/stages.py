@@ -26,5 +26,7 @@ def stages(json_output: Json = False) -> None:
         return
     for entry in entries:
         print(f"--{entry.kind} {entry.name}\n    {entry.summary}\n    for indexes of: {entry.works_with}")
+        if entry.weights:
+            print("    needs weights of its own")
     for grounder in grounders:
         print(f"--grounder {grounder.name}\n    {grounder.summary}\n    for reir ground")

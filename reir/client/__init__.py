@@ -2,7 +2,7 @@
 
 from reir.client.client import Client
 from reir.client.connection import ServiceError, ServiceUnreachableError
-from reir.client.records import ImageInfo, InstanceInfo, Job, JobFailedError, ServiceInfo
+from reir.client.records import ImageInfo, InstanceInfo, Job, JobFailedError, ServiceInfo, StageInfo
 
 __all__ = [
     "Client",
@@ -13,4 +13,5 @@ __all__ = [
     "ServiceError",
     "ServiceInfo",
     "ServiceUnreachableError",
+    "StageInfo",
 ]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from reir.client.connection import Connection
 from reir.client.records import ImageInfo, InstanceInfo, Job, JobFailedError, ServiceInfo
 from reir.errors import ImageUnreadableError, UsageError
+from reir.rerank import STAGE_SECONDS
 from reir.types import Picture, SearchOptions, SearchResult
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Client:
         Args:
             url: http or https; what follows the host is the path under which the service is mounted.
             api_key: sent with every request.
-            timeout: seconds without a sign of life after which a request fails.
+            timeout: seconds without a sign of life after which a request fails; a search with stages has their time
+                as well.
             retries: how often a request is repeated that the service was too busy for.
 
         Raises:
@@ -92,7 +94,8 @@ class Client:
     def search_many(self, expressions: Sequence[str], **options: Unpack[SearchOptions]) -> list[SearchResult]:
         """The answer to each expression, in order, all from one request."""
         body = _body({"expression": list(expressions)}, options)
-        answers = self._connection.json("POST", "/v1/search", json=body)["results"]
+        seconds = _stage_seconds(options) * len(expressions)
+        answers = self._connection.json("POST", "/v1/search", json=body, more_seconds=seconds)["results"]
         return [SearchResult.from_json(answer) for answer in answers]
 
     def pages(
@@ -217,7 +220,14 @@ class Client:
             content: dict[str, Any] = {"json": body}
         else:
             content = {"files": {"image": _encoded(image)}, "data": {"request": json.dumps(body)}}
-        return SearchResult.from_json(self._connection.json("POST", "/v1/search", **content))
+        answer = self._connection.json("POST", "/v1/search", more_seconds=_stage_seconds(options), **content)
+        return SearchResult.from_json(answer)
+
+
+def _stage_seconds(options: SearchOptions) -> float:
+    """Seconds that the stages of a search may take, by its own word: no answer comes before they end."""
+    stages = [*options.get("rerank", ()), options.get("refine"), options.get("mask")]
+    return options.get("stage_seconds", STAGE_SECONDS) * sum(stage is not None for stage in stages)
 
 
 def _body(query: Mapping[str, Any], options: SearchOptions) -> dict[str, Any]:

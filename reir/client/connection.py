@@ -42,6 +42,7 @@ class Connection:
             raise UsageError(f"{url!r} is not the URL of a service. Write it like http://127.0.0.1:8080")
         self.url = url
         self._retries = retries
+        self._timeout = timeout
         self._http = httpx.Client(
             base_url=parsed,
             headers={} if api_key is None else {"Authorization": f"Bearer {api_key}"},
@@ -50,8 +51,13 @@ class Connection:
             follow_redirects=False,
         )
 
-    def json(self, method: str, path: str, **content: Any) -> Any:
-        """The JSON body of an answer; ``content`` as for ``httpx.Client.request``."""
+    def json(self, method: str, path: str, *, more_seconds: float = 0.0, **content: Any) -> Any:
+        """The JSON body of an answer; ``content`` as for ``httpx.Client.request``.
+
+        The service may take ``more_seconds`` than other requests.
+        """
+        if more_seconds:
+            content["timeout"] = self._timeout + more_seconds
         response = self._request(method, path, **content)
         try:
             return response.json()

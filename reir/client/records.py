@@ -12,6 +12,15 @@ from reir.types import Box, ModelIdentity
 
 
 @dataclass(frozen=True, slots=True)
+class StageInfo:
+    """A stage that searches may ask for: ``name`` is what their option of this ``kind`` takes."""
+
+    name: str
+    kind: Literal["rerank", "refine", "mask"]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceInfo:
     """What a service holds, as of its newest snapshot, and what the caller may do there."""
 
@@ -29,6 +38,9 @@ class ServiceInfo:
     key_required: bool
     administration: bool
     """Whether the service takes additions and removals at all."""
+    stages: tuple[StageInfo, ...]
+    stage_seconds: float
+    """Most seconds that one stage of a search may take."""
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
@@ -46,6 +58,8 @@ class ServiceInfo:
             role=access["role"],
             key_required=access["key_required"],
             administration=access["administration"],
+            stages=tuple(StageInfo(one["name"], one["kind"], one["summary"]) for one in record["stages"]),
+            stage_seconds=record["stage_seconds"],
         )
 
 

@@ -115,7 +115,14 @@ def _query(body: SearchBody) -> Query:
 def _request(query: Query, options: SearchOptions, where: ImageFilter | None, service: Service) -> SearchRequest:
     most = service.settings.stage_seconds
     seconds = most if options.stage_seconds is None else min(options.stage_seconds, most)
-    stages = StagePlan(tuple(options.rerank), options.refine, options.mask, options.stage_top, seconds)
+    name = service.stages.full_name
+    stages = StagePlan(
+        tuple(name(stage, "rerank") for stage in options.rerank),
+        None if options.refine is None else name(options.refine, "refine"),
+        None if options.mask is None else name(options.mask, "mask"),
+        options.stage_top,
+        seconds,
+    )
     # One filter for all expressions of a request: searches that have it in common share a pass over the vectors.
     return SearchRequest(
         query,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 import reir
 from reir.server.callers import Reader
-from reir.server.schemas import AccessAnswer, ModelAnswer, StatsAnswer, failures
+from reir.server.schemas import AccessAnswer, ModelAnswer, StageAnswer, StatsAnswer, failures
 from reir.server.service import Service, get_service
 
 router = APIRouter(prefix="/v1", tags=["gallery"])
@@ -32,6 +32,11 @@ def stats(role: Reader, service: Annotated[Service, Depends(get_service)]) -> St
             images=snapshot.image_count,
             instances=snapshot.instance_count,
             failed=snapshot.failed_count,
+            stages=[
+                StageAnswer(name=stage.name, kind=stage.kind, summary=stage.entry.summary)
+                for stage in service.stages.usable(model)
+            ],
+            stage_seconds=service.settings.stage_seconds,
             access=AccessAnswer(
                 role=role.value, key_required=service.keys.required, administration=service.keys.administration
             ),

@@ -14,6 +14,7 @@ import reir.models
 from reir.imaging import decode_picture
 from reir.imaging.draw import COLOURS, draw_boxes
 from reir.models import GrounderEntry, ModelSpec, grounders
+from reir.rerank import list_stages
 from reir.types import Grounding, Hit, Picture
 from tests.cli.conftest import Reir
 from tests.colour_crop_model import ColourCropModel
@@ -147,10 +148,13 @@ def test_what_is_wrong_is_said(
 
 
 def test_stages_lists_grounders_too(command: Reir, brightest_half: None) -> None:
-    assert "--grounder brightest-half\n    the brighter half\n" in command("stages").out
-    listed = command("stages", "--json").json
-    assert {"templates", "box-search", "stored"} <= {stage["name"] for stage in listed["stages"]}
-    assert "brightest-half" in {grounder["name"] for grounder in listed["grounders"]}
+    listed = command("stages").out
+    assert "--mask stored\n" in listed
+    assert listed.count("needs weights of its own") == sum(entry.weights for entry in list_stages())
+    assert "--grounder brightest-half\n    the brighter half\n" in listed
+    record = command("stages", "--json").json
+    assert {"templates", "box-search", "stored"} <= {stage["name"] for stage in record["stages"]}
+    assert "brightest-half" in {grounder["name"] for grounder in record["grounders"]}
 
 
 def test_from_python_a_path_pixels_and_a_pillow_image_are_alike(photo: Path, brightest_half: None) -> None:

@@ -37,6 +37,8 @@ class Scripted:
     port: int = 0
     answers: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    seconds: float = 0.0
+    """How long it thinks about each."""
 
     @property
     def url(self) -> str:
@@ -53,6 +55,7 @@ def service() -> Iterator[Scripted]:
             scripted.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
             status, headers, content = scripted.answers[min(len(scripted.requests), len(scripted.answers)) - 1]
             encoded = content if isinstance(content, bytes) else json.dumps(content).encode()
+            time.sleep(scripted.seconds)
             self.send_response(status)
             for name, value in ({"content-type": "application/json"} | headers).items():
                 self.send_header(name, value)
@@ -91,6 +94,16 @@ def test_it_waits_as_long_as_it_was_told(service: Scripted) -> None:
         began = time.monotonic()
         client.search("red")
         assert time.monotonic() - began >= 0.3
+
+
+def test_a_search_with_stages_has_their_time_too(service: Scripted) -> None:
+    service.answers, service.seconds = [(200, {}, ANSWER)], 0.6
+    with Client(service.url, timeout=0.2) as client:
+        assert client.search("red", rerank=["a"], mask="b", stage_seconds=5).expression == "red"
+        assert client.search("red", refine="c").expression == "red"
+        for options in ({}, {"stage_seconds": 9}, {"rerank": ["a"], "stage_seconds": 0.1}):
+            with pytest.raises(ServiceUnreachableError):
+                client.search("red", **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
