@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -20,6 +20,9 @@ from reir.models.clare.siglip import SiglipBackbone, SiglipText, siglip_towers
 from reir.models.clare.text import TextEncoder
 from reir.models.clare.visual import VisualBranch
 
+if TYPE_CHECKING:
+    from reir.models.clare.prior import NounPrior
+
 
 def build_clare(
     config: ClareConfig,
@@ -27,12 +30,14 @@ def build_clare(
     vocabulary_size: int | None = None,
     pretrained: str | None = None,
     architecture: Mapping[str, Any] | None = None,
+    prior: Mapping[str, Any] | None = None,
 ) -> Clare:
     """A CLARE network with random weights; with ``pretrained``, SigLIP's towers get theirs.
 
     ``vocabulary_size`` is needed by (and only by) configurations with the small text encoder. ``pretrained`` is an
     open_clip tag, which may download, or the path of a checkpoint. ``architecture`` holds the settings of
-    ``config.vision`` where open_clip does not know it.
+    ``config.vision`` where open_clip does not know it, ``prior`` those of the CLIP Prior (``prior_settings``), needed
+    by configurations that have one.
     """
     if config.vision == "conv":
         backbone, channels, text = _small_parts(config, vocabulary_size)
@@ -75,6 +80,7 @@ def build_clare(
         proposal_levels=config.proposal_levels,
         relations=_relations(config),
         state_width=config.state_width,
+        prior=_prior(config, prior),
     )
     more = MixOfRelationExperts(
         width=config.text_width,
@@ -91,6 +97,18 @@ def build_clare(
         initial_scale=config.initial_scale,
         initial_bias=config.initial_bias,
     )
+
+
+def _prior(config: ClareConfig, settings: Mapping[str, Any] | None) -> NounPrior | None:
+    if (settings is None) != (config.prior_nouns == 0):
+        raise ValueError(
+            f"the configuration has {config.prior_nouns} nouns for a CLIP Prior, its settings are {settings}"
+        )
+    if settings is None:
+        return None
+    from reir.models.clare.prior import build_prior
+
+    return build_prior(settings, width=config.width)
 
 
 def _relations(config: ClareConfig) -> RelationLayers | None:

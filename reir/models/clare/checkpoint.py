@@ -28,6 +28,8 @@ TOKENIZER = "tokenizer.json"
 CONFIG = "config.json"
 ARCHITECTURE = "architecture.json"
 """open_clip's settings of the towers, so that a folder can be read where open_clip does not know them."""
+PRIOR = "prior.json"
+"""Settings of the CLIP Prior, where there is one; its frozen weights are with the others."""
 
 
 def file_sha256(path: Path) -> str:
@@ -55,8 +57,9 @@ def load_network(folder: Path, config: dict[str, Any]) -> Clare:
     architecture = None
     if ARCHITECTURE in config["sha256"]:
         architecture = json.loads(_checked(folder, ARCHITECTURE, config).read_text())
+    prior = json.loads(_checked(folder, PRIOR, config).read_text()) if PRIOR in config["sha256"] else None
     network = build_clare(
-        network_config(config["network"]), vocabulary_size=config["vocabulary"], architecture=architecture
+        network_config(config["network"]), vocabulary_size=config["vocabulary"], architecture=architecture, prior=prior
     )
     network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
     return network
@@ -142,11 +145,13 @@ def save_checkpoint_folder(
     notice: str | None,
     card: str,
     architecture: Mapping[str, Any] | None = None,
+    prior: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint folder: weights in float16, the exported text branch, tokenizer, sizes and model card.
 
     The text branch is exported from the float16 weights, so that torch and ONNX Runtime answer alike. Around SigLIP
-    the folder also holds the settings of the towers, ``architecture``, by default those that open_clip has.
+    the folder also holds the settings of the towers, ``architecture``, by default those that open_clip has; with a CLIP
+    Prior, its settings ``prior``.
 
     Raises:
         ReirError: weights are not finite, or too large for float16.
@@ -168,8 +173,11 @@ def save_checkpoint_folder(
             raise ValueError(f"{config.vision} has {tokens} tokens, the tokenizer {tokenizer.vocabulary_size}")
         (folder / ARCHITECTURE).write_text(json.dumps(architecture, indent=1) + "\n")
         files.append(ARCHITECTURE)
+    if prior is not None:
+        (folder / PRIOR).write_text(json.dumps(prior, indent=1) + "\n")
+        files.append(PRIOR)
     save_file(half, folder / WEIGHTS)
-    rounded = build_clare(config, vocabulary_size=tokenizer.vocabulary_size, architecture=architecture)
+    rounded = build_clare(config, vocabulary_size=tokenizer.vocabulary_size, architecture=architecture, prior=prior)
     rounded.load_state_dict({name: tensor.float() for name, tensor in half.items()})
     export_text_branch(rounded, folder / TEXT_BRANCH)
     tokenizer.save(folder / TOKENIZER)

@@ -56,6 +56,9 @@ class ClareConfig:
     relation_pair_width: int = 64
     relation_feedforward: int = 512
 
+    prior_nouns: int = 0
+    """Nouns that VATEX's CLIP Prior asks about (``prior.NounPrior``); 0: there is none. CLARE's paper has none."""
+
     @property
     def state_width(self) -> int:
         """Channels of the states that instance features are projected from."""

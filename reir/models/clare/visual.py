@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,9 @@ from reir.models.clare.outputs import Denoised, VisualOutput
 from reir.models.clare.proposals import NEVER, ProposalHead
 from reir.models.clare.pyramid import Projection, TopDown, to_plane, to_tokens
 from reir.models.clare.relations import RelationLayers
+
+if TYPE_CHECKING:
+    from reir.models.clare.prior import NounPrior
 
 
 class _Queries(NamedTuple):
@@ -35,7 +38,8 @@ class VisualBranch(nn.Module):
 
     ``backbone`` maps (B, 3, H, W) and padding to planes with ``channels`` at ``strides``. Level indices are those of
     the planes, finest first; ``encoder_levels`` are the coarsest ones. Finer levels that give proposals get the
-    encoder's context top-down; still finer ones are the projected backbone maps.
+    encoder's context top-down; still finer ones are the projected backbone maps. ``prior`` adds to the first content of
+    queries what a frozen CLIP sees under them.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class VisualBranch(nn.Module):
         proposal_levels: Sequence[int],
         relations: RelationLayers | None = None,
         state_width: int | None = None,
+        prior: NounPrior | None = None,
     ) -> None:
         super().__init__()
         first = min(encoder_levels)
@@ -70,6 +75,7 @@ class VisualBranch(nn.Module):
         self.proposals = proposals
         self.decoder = decoder
         self.relations = relations
+        self.prior = prior
         states = width if state_width is None else state_width
         self.instance = FeedForward(width=states, hidden=states, outputs=embedding, gelu=True)
 
@@ -122,8 +128,12 @@ class VisualBranch(nn.Module):
         queries = _Queries(proposals.content, proposals.positions, proposals.references, query_mask, None)
         if denoising is not None:
             queries = self._with_noised(queries, proposals.states, denoising, scale, chosen, extent)
+        content = queries.content
+        if self.prior is not None:
+            centres = queries.references[..., :2] if extent is None else queries.references[..., :2] * extent[:, None]
+            content = content + self.prior(self.prior.maps(images), centres)
         decoded = self.decoder(
-            queries.content,
+            content,
             queries.positions,
             queries.references,
             levels,
