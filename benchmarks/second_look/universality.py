@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from benchmarks.machine import print_machine
-from benchmarks.paper_tables.experiments import Experiment, experiment
+from benchmarks.paper_tables.experiments import STAGE2_STEPS, Experiment, experiment
 from benchmarks.paper_tables.gallery import SCENES, Answers, by_shape, make_gallery, place_all
 from benchmarks.paper_tables.intervals import estimate, verdict
 from reir.data.expressions import MAX_TOKENS
@@ -69,6 +69,7 @@ class Bench:
     stage1: Path
     scenes: Path
     tower: Path | None
+    steps: int
     gallery: ValidationSet
     log: Callable[[str], None]
 
@@ -78,6 +79,7 @@ class Bench:
         record = folder / "figures.json"
         if not record.is_file():
             changes = {key: str(self.tower) if value is None else value for key, value in ROWS[row].items()}
+            changes["optim.steps"] = self.steps
             seconds = self._trained(Experiment(row, (), start="stage1", changes=changes), seed, folder)
             record.write_text(json.dumps({"seconds": seconds, **self._measured(folder / "model")}, indent=1))
             self.log(f"== {row}, seed {seed}: {record.read_text()}")
@@ -176,6 +178,7 @@ def main() -> None:
     parser.add_argument("--tower", type=Path, help="folder of the prior's CLIP; without it those rows are left out")
     parser.add_argument("--stage1", type=Path, help="folder of runs with stage1/SEED in it; default WORK/runs")
     parser.add_argument("--scenes", type=Path, help="cache of rendered scenes; default WORK/scenes")
+    parser.add_argument("--steps", type=int, default=STAGE2_STEPS, help="of stage 2, for every row")
     parser.add_argument("--only", nargs="+", choices=sorted(ROWS), default=list(ROWS), metavar="ROW")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--report", action="store_true", help="write the table of what is on record, and train nothing")
@@ -197,6 +200,7 @@ def main() -> None:
             arguments.stage1 or work / "runs",
             arguments.scenes or work / "scenes",
             arguments.tower,
+            arguments.steps,
             make_gallery(SCENES),
             log,
         )
