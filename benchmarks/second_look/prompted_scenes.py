@@ -17,7 +17,7 @@ from reir.models.towers import ClipTower, Preprocess
 from reir.types import FloatArray, IntArray
 
 CELLS = 48
-"""Cells a side of the map that tells which object lies where: a multiple of both towers' grids."""
+"""Cells a side of the map that tells which object lies where: a multiple of the towers' grids."""
 NOTHING = 255
 TEMPLATES = ("{}", "a {}", "the {}", "a photo of a {}.", "a picture of the {}.", "A photo of a {}")
 
@@ -96,7 +96,7 @@ def read_prompted(dataset: Path, cache: Path, side: int) -> PromptedScenes:
     if not (folder / "cropped.npy").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         _render(dataset, content["images"], of_image, side, folder)
-    arrays = {name: np.load(folder / f"{name}.npy") for name in ("pictures", "maps", "crops", "cropped")}
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pictures", "maps", "crops", "cropped")}
     return PromptedScenes(
         arrays["pictures"],
         arrays["maps"],

@@ -2,6 +2,8 @@
 
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
         --size a --out runs/towers/a
+    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
+        --size b --start runs/towers/a --patch-steps 0 --steps 1500 --out runs/towers/b
 
 CLIP learned of red circles from the web's pictures; a tower of this world learns of them here, with what section 5 of
 the paper proposes beside: ellipses on background and on parts of objects as negatives. Its texts are embedded by the
@@ -15,8 +17,8 @@ scenes and crops alone, then four kinds of pictures together:
 - whole scenes, embedded near the captions of their objects;
 - crops, embedded near their object's caption.
 
-Writes a folder that ``ClipTower.load`` and open_clip's ``local-dir:`` take; goes on from its last checkpoint when it is
-started again.
+The second tower goes on from the first with larger pictures, as CLIP's ViT-L/14@336 did. Writes a folder that
+``ClipTower.load`` and open_clip's ``local-dir:`` take; goes on from its last checkpoint when it is started again.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ from reir.types import FloatArray
 
 SIZES = {
     "a": {"image_size": 128, "patch_size": 16, "width": 128, "layers": 4, "head_width": 32},
-    "b": {"image_size": 96, "patch_size": 8, "width": 128, "layers": 4, "head_width": 32},
+    "b": {"image_size": 192, "patch_size": 16, "width": 128, "layers": 4, "head_width": 32},
 }
 PREPROCESS = {
     "mean": [0.48145466, 0.4578275, 0.40821073],
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--text", type=Path, required=True, help="the folder of benchmarks.bridging.train_clip")
     parser.add_argument("--size", choices=sorted(SIZES), required=True)
+    parser.add_argument("--start", type=Path, help="a tower to go on from, perhaps of smaller pictures")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where pixels are kept; by default beside --out")
     parser.add_argument("--steps", type=int, default=6500)
@@ -99,6 +102,8 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     model = open_clip.model.CLIP(**config)
     model.load_state_dict(_text_half(arguments.text), strict=False)
+    if arguments.start:
+        model.load_state_dict(_enlarged(arguments.start, config["vision_cfg"]), strict=False)
     visual = model.visual.train()
     visual.output_tokens = True
     print(f"model     {sum(p.numel() for p in visual.parameters()) / 1e6:.1f} M parameters of the image tower")
@@ -390,6 +395,18 @@ def _config(text: Path, vision: dict[str, int]) -> dict[str, Any]:
 def _text_half(folder: Path) -> dict[str, Tensor]:
     weights = load_file(folder / "open_clip_model.safetensors")
     return {name: value for name, value in weights.items() if not name.startswith("visual.")}
+
+
+def _enlarged(folder: Path, vision: dict[str, Any]) -> dict[str, Tensor]:
+    """The image half of a tower, its places spread over larger pictures."""
+    weights = load_file(folder / "open_clip_model.safetensors")
+    state = {name: value for name, value in weights.items() if name.startswith("visual.") or name == "logit_scale"}
+    places = state["visual.positional_embedding"]
+    old, new = math.isqrt(len(places) - 1), vision["image_size"] // vision["patch_size"]
+    grid = places[1:].T.reshape(1, -1, old, old)
+    grid = F.interpolate(grid, size=(new, new), mode="bicubic", antialias=True, align_corners=False)
+    state["visual.positional_embedding"] = torch.cat([places[:1], grid.flatten(2)[0].T])
+    return state
 
 
 def _save(model: Any, config: dict[str, Any], folder: Path) -> None:
