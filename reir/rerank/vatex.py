@@ -94,7 +94,9 @@ class VatexStage:
             else:
                 marked[row] = found
         windows = [enlarged(pictures[row], hits[row].box) for row, _ in again]
-        closer = self._segmenter.ask([(part, expression) for part, _ in windows], out_of_time=look.out_of_time)
+        closer: list[QueryMasks | None] = [None] * len(windows)
+        if windows and not look.out_of_time():
+            closer = self._segmenter.ask([(part, expression) for part, _ in windows], out_of_time=look.out_of_time)
         for (row, answer), (_, window), crop in zip(again, windows, closer, strict=True):
             seen = None if crop is None else moved(crop, window)
             found = None if seen is None else self._taken(hits[row], seen, looks=2)

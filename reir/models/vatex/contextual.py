@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -53,10 +54,28 @@ class ContextualLevel(nn.Module):
         return read * pixels
 
 
+class InsideNorm(nn.GroupNorm):
+    """Group norm whose statistics are those of the picture alone, without its padding."""
+
+    def forward(self, input: Tensor, outside: Tensor | None = None) -> Tensor:
+        """The normalised map (B, C, h, w); ``outside`` (B, h, w) bool is true on padding, where the result is 0."""
+        if outside is None:
+            return super().forward(input)
+        keep = (~outside)[:, None, None].to(input.dtype)
+        groups = input.unflatten(1, (self.num_groups, -1))  # (B, groups, C / groups, h, w)
+        count = keep.sum(dim=(2, 3, 4), keepdim=True).clamp(min=1) * groups.shape[2]
+        mean = (groups * keep).sum(dim=(2, 3, 4), keepdim=True) / count
+        centred = (groups - mean) * keep
+        variance = centred.square().sum(dim=(2, 3, 4), keepdim=True) / count
+        normed = (centred / (variance + self.eps).sqrt()).flatten(1, 2)
+        return (normed * self.weight[:, None, None] + self.bias[:, None, None]) * keep[:, 0]
+
+
 class ContextualDecoder(nn.Module):
     """A feature pyramid from the coarsest level (i = 1) to the finest, with words at each (equations 2 to 4).
 
-    Without ``vision_aware`` the words stay as the text encoder gave them (no equation 2): Table 4 without CMD.
+    Without ``vision_aware`` the words stay as the text encoder gave them (no equation 2): Table 4 without CMD. A
+    picture is answered the same with padding around it as without.
 
     Args:
         channels: of the backbone's maps, coarsest first.
@@ -70,40 +89,54 @@ class ContextualDecoder(nn.Module):
         groups = next(groups for groups in (32, 16, 8, 4, 2, 1) if width % groups == 0)
         self.vision_aware = vision_aware
         self.laterals = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(inputs, width, 1), nn.GroupNorm(groups, width)) for inputs in channels
+            nn.ModuleList([nn.Conv2d(inputs, width, 1), InsideNorm(groups, width)]) for inputs in channels
         )
         self.levels = nn.ModuleList(ContextualLevel(width=width, heads=heads) for _ in channels)
         if not vision_aware:
             for level in self.levels:
                 del level.to_words, level.norm
         self.outputs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(groups, width), nn.ReLU())
+            nn.ModuleList([nn.Conv2d(width, width, 3, padding=1, bias=False), InsideNorm(groups, width)])
             for _ in channels
         )
 
     def forward(self, maps: Sequence[Tensor], words: Tensor, word_mask: Tensor, padding: Tensor | None) -> Fused:
         """The fused maps of ``maps`` (B, C_i, H_i, W_i), coarsest first, and words (B, T, C)."""
         fused: list[Tensor] = []
+        cells: list[Tensor | None] = []
         sentences = [masked_mean(words, word_mask)]
-        for i, (feature, lateral, level, output) in enumerate(
-            zip(maps, self.laterals, self.levels, self.outputs, strict=True)
-        ):
-            visual = lateral(feature)
-            outside = shrunk_padding(padding, visual)
-            height, width = visual.shape[-2:]
-            places = sine_positions(outside, visual.shape[1]).to(visual.dtype).flatten(2).transpose(1, 2)
+        parts: Any = zip(maps, self.laterals, self.levels, self.outputs, strict=True)
+        for feature, (lateral, lateral_norm), level, (output, output_norm) in parts:
+            hidden = shrunk_padding(padding, feature)
+            cells.append(None if padding is None else hidden)
+            visual = lateral_norm(lateral(feature), cells[-1])
+            size = visual.shape[-2:]
+            places = sine_positions(hidden, visual.shape[1]).to(visual.dtype).flatten(2).transpose(1, 2)
             pixels = visual.flatten(2).transpose(1, 2)
             if self.vision_aware:
-                words = level.see(words, pixels, places, outside.flatten(1))  # type: ignore[operator]
+                words = level.see(words, pixels, places, hidden.flatten(1))
                 sentences.append(masked_mean(words, word_mask))
-            guided = level.guide(pixels, places, words, word_mask)  # type: ignore[operator]
-            guided = guided.transpose(1, 2).unflatten(2, (height, width))
-            if i:
-                guided = guided + F.interpolate(fused[-1], size=(height, width), mode="bilinear", align_corners=False)
-            fused.append(output(guided))
+            guided = level.guide(pixels, places, words, word_mask).transpose(1, 2).unflatten(2, size)
+            if fused:
+                guided = guided + enlarged(fused[-1], size, cells[-2], cells[-1])
+            fused.append(F.relu(output_norm(output(guided), cells[-1])))
         while len(sentences) < LEVELS + 1:
             sentences.append(sentences[0])
         return Fused(fused, torch.stack(sentences))
+
+
+def enlarged(level: Tensor, size: Sequence[int], before: Tensor | None, after: Tensor | None) -> Tensor:
+    """Ups of equation 4: a map (B, C, h, w) at the size of the next, bilinear, from the picture's own cells alone.
+
+    ``before`` and ``after`` are the padding at the two sizes, or None. Padding is 0 in both maps.
+    """
+    target = [int(side) for side in size]
+    large = F.interpolate(level, size=target, mode="bilinear", align_corners=False)
+    if before is None or after is None:
+        return large
+    # At the edge of the picture: the mean of what is inside, as the edge of a map is repeated outside it.
+    share = F.interpolate((~before)[:, None].to(level.dtype), size=target, mode="bilinear", align_corners=False)
+    return torch.where(after[:, None], 0, large / share.clamp(min=1e-6))
 
 
 def shrunk_padding(padding: Tensor | None, like: Tensor) -> Tensor:

@@ -83,8 +83,7 @@ class ClipPrior(nn.Module):
             features = visual.stem(pixels)
             for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
                 features = layer(features)
-            pool = visual.attnpool
-            return pool.c_proj(pool.v_proj(features.flatten(2).transpose(1, 2)))
+            return pooled_places(visual.attnpool, features)
         x = _embedded(visual, pixels)
         x = visual.ln_post(visual.transformer(x)[:, 1:])
         return x if visual.proj is None else x @ visual.proj
@@ -101,6 +100,11 @@ def heatmaps(tokens: Tensor, texts: Tensor) -> Tensor:
     """Equation 1: the cosine (B, places) of image tokens (B, places, E) with a text (B, E), at length 1."""
     cosines = torch.einsum("bpe,be->bp", F.normalize(tokens.float(), dim=-1), F.normalize(texts.float(), dim=-1))
     return F.normalize(cosines, dim=-1)
+
+
+def pooled_places(pool: Any, features: Tensor) -> Tensor:
+    """What an attention pool would give (P, places, E) of a map (P, C, h, w) if it looked at each place alone."""
+    return pool.c_proj(pool.v_proj(features.flatten(2).transpose(1, 2)))
 
 
 def _embedded(visual: Any, pixels: Tensor) -> Tensor:

@@ -27,10 +27,18 @@ def build_visual(
     tiny one.
     """
     if backbone == "tiny":
-        return ConvBackbone(channels=channels, blocks=blocks), tuple(channels)
+        return TinyBackbone(channels=channels, blocks=blocks), tuple(channels)
     if backbone == "swin-b":
         return SwinB(), _SWIN_CHANNELS
     return ResNet(backbone), _RESNET_CHANNELS
+
+
+class TinyBackbone(ConvBackbone):
+    """CLARE's small backbone with a fourth map, which also sets padding to zero before the first layer."""
+
+    def forward(self, images: Tensor, padding: Tensor | None) -> list[Tensor]:
+        """Maps (P, C_l, H_l, W_l), finest first."""
+        return super().forward(_blank(images, padding), padding)
 
 
 class SwinB(nn.Module):
