@@ -25,14 +25,20 @@ ROWS = 24
 
 @dataclass(frozen=True, slots=True)
 class MaskAnswers:
-    """Q expressions about N objects: pixels that painted and true masks share (Q,), pixels of either (Q,), and the
-    object-centric IoU (N,) of each object (equation 9).
-    """
+    """Q expressions about N objects, scene by scene."""
 
     intersections: npt.NDArray[np.int64]
+    """(Q,) pixels that the painted and the true mask share."""
     unions: npt.NDArray[np.int64]
-    object_ious: npt.NDArray[np.float64]
+    """(Q,) pixels of either."""
+    scenes: npt.NDArray[np.int64]
+    """(Q,) the number of the scene."""
     kinds: tuple[str | None, ...]
+    """Q kinds of expressions."""
+    object_ious: npt.NDArray[np.float64]
+    """(N,) the object-centric IoU (equation 9)."""
+    object_scenes: npt.NDArray[np.int64]
+    """(N,) the number of the scene."""
 
     def figures(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """mIoU, oIoU, object-centric IoU and Pr@0.5, 0.7, 0.9, and their intervals."""
@@ -53,7 +59,7 @@ def answer(
     was_training = network.training
     network.eval()
     shared: dict[tuple[int, int], tuple[int, int]] = {}
-    by_object = ObjectCentricIou()
+    by_object, objects = ObjectCentricIou(), list[tuple[int, int]]()
     for numbers in _batches(scenes):
         samples = [
             Sample(scenes[n].pixels, [query.text for query in scenes[n].queries], [q.mask for q in scenes[n].queries])
@@ -73,12 +79,21 @@ def answer(
                 mask = painted[row, :height, :width]
                 shared[n, q] = mask_counts(mask, query.mask)
                 by_object.add((n, query.target), mask, query.mask)
+                objects.append((n, query.target))
                 row += 1
     network.train(was_training)
     order = [(n, q) for n, scene in enumerate(scenes) for q in range(len(scene.queries))]
     counts = np.array([shared[place] for place in order], dtype=np.int64).reshape(-1, 2)
-    kinds = tuple(scenes[n].queries[q].kind for n, q in order)
-    return MaskAnswers(counts[:, 0], counts[:, 1], by_object.ious(), kinds)
+    names = list(dict.fromkeys(objects))
+    ious = dict(zip(names, by_object.ious().tolist(), strict=True))
+    return MaskAnswers(
+        counts[:, 0],
+        counts[:, 1],
+        np.array([n for n, _ in order], dtype=np.int64),
+        tuple(scenes[n].queries[q].kind for n, q in order),
+        np.array([ious[name] for name in sorted(names)]),
+        np.array([n for n, _ in sorted(names)], dtype=np.int64),
+    )
 
 
 def _batches(scenes: Sequence[MaskScene]) -> Iterator[list[int]]:

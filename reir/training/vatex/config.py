@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from reir.errors import UsageError
+from reir.models.clare.config import TINY
 from reir.models.vatex.config import Backbone, VatexConfig
 from reir.training.loop_config import LoopConfig
 from reir.training.section import Section
@@ -16,6 +17,7 @@ from reir.training.untrained import UNTRAINED
 
 NONE = "none"
 IMAGENET = "imagenet"
+CLARE_TINY = "clare-tiny"
 _PAPER = VatexConfig()
 
 
@@ -39,6 +41,9 @@ class VatexNetwork(Section):
     side: int = Field(default=_PAPER.side, description="shorter side of a picture in pixels")
     prior_side: int | None = Field(default=None, description="of the square that the frozen CLIP sees; else its own")
     train_words: bool = Field(default=False, description="the text transformer learns too, from CLIP's weights on")
+    backbone_channels: tuple[int, ...] = Field(
+        default=_PAPER.backbone_channels, description="of the tiny backbone, at strides 4, 8, 16, 32"
+    )
 
     @field_validator("tower", mode="before")
     @classmethod
@@ -105,7 +110,8 @@ class VatexTraining(LoopConfig):
     network: VatexNetwork = VatexNetwork()
     backbone_weights: str = Field(
         default=IMAGENET,
-        description="imagenet: torchvision's, which must be on this machine; none: random ones; or a file",
+        description="imagenet: torchvision's, which must be on this machine; none: random ones; clare-tiny: those of "
+        "the package's own network, for the tiny backbone at strides 4, 8 and 16; or a file",
     )
     rows: RowsConfig = RowsConfig()
     photos: MaskPhotos | None = None
@@ -117,7 +123,13 @@ class VatexTraining(LoopConfig):
         if (self.photos is None) == (self.scenes is None):
             raise ValueError("a run is on photographs (photos) or on emoji scenes (scenes): name one of the two")
         if self.network.backbone == "tiny" and self.backbone_weights == IMAGENET:
-            raise ValueError("the tiny backbone has no ImageNet weights: backbone_weights is none, or a file")
+            raise ValueError(
+                f"the tiny backbone has no ImageNet weights: backbone_weights is {CLARE_TINY}, none or a file"
+            )
+        if self.backbone_weights == CLARE_TINY and (
+            self.network.backbone != "tiny" or self.network.backbone_channels[:3] != TINY.backbone_channels
+        ):
+            raise ValueError(f"{CLARE_TINY} has weights for the tiny backbone with channels {TINY.backbone_channels}")
         if self.network.mcc and self.rows.expressions < 3:
             raise ValueError("rows.expressions must be at least 3 for the triplets of network.mcc")
         return self

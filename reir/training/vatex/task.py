@@ -16,14 +16,14 @@ from reir.data.splits import TRAIN, VALIDATION
 from reir.models.vatex.builder import VatexParts, new_vatex
 from reir.models.vatex.checkpoint import save_vatex
 from reir.models.vatex.network import Vatex
-from reir.models.vatex.visual import start_from_imagenet
 from reir.training.processes import Processes
 from reir.training.scenes.cache import build_cache, cache_key
 from reir.training.shares import Shares
 from reir.training.untrained import UNTRAINED, untrained_tower
 from reir.training.vatex.answers import answer
+from reir.training.vatex.backbone import start_backbone
 from reir.training.vatex.card import vatex_card
-from reir.training.vatex.config import IMAGENET, NONE, VatexTraining
+from reir.training.vatex.config import NONE, VatexTraining
 from reir.training.vatex.forward import forward_rows
 from reir.training.vatex.objective import vatex_losses, weighted
 from reir.training.vatex.photos import PhotoRows, photo_queries
@@ -67,8 +67,7 @@ class VatexTask:
         self.heads = nn.ModuleDict()
         self._prior = None if self._parts.prior is None else self._parts.prior.to(processes.device)
         if not resume and config.backbone_weights != NONE:
-            given = config.backbone_weights
-            load_backbone(self.network.visual, None if given == IMAGENET else Path(given), config)
+            start_backbone(self.network.visual, shape.backbone, config.backbone_weights)
         self._composer = Composer(shape)
         self.pictures = config.rows.pictures
         numbers = config.optim.steps * config.optim.accumulate * processes.count
@@ -172,23 +171,3 @@ class VatexTask:
 def replace_network(parts: VatexParts, network: Vatex) -> VatexParts:
     """The parts with another network of the same shape: the average of the weights, or those of the last step."""
     return VatexParts(parts.config, network, parts.prior, parts.clip, parts.source)
-
-
-def load_backbone(visual: nn.Module, weights: Path | None, config: VatexTraining) -> None:
-    """Give the visual encoder the weights that it starts from: ImageNet's from torchvision, or those of a file.
-
-    Raises:
-        UsageError: the file does not hold this encoder's weights.
-        WeightsMissingError: torchvision's are not on this machine.
-    """
-    if config.network.backbone != "tiny":
-        start_from_imagenet(visual, config.network.backbone, weights)
-        return
-    from reir.errors import UsageError
-    from reir.models.detector_clip.detector import read_weights
-
-    assert weights is not None
-    try:
-        visual.load_state_dict(read_weights(weights))
-    except RuntimeError as error:
-        raise UsageError(f"{weights} does not hold the weights of the tiny backbone: {error}") from None
