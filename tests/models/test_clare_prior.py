@@ -22,7 +22,7 @@ from tests.models.towers.tiny_tower import DIMENSION, SIDE, save_tiny_siglip, sa
 NOUNS = ("dog", "cat", "lamp", "car", "tree")
 PLACES = SIDE // 8
 SHAPE = replace(NANO, prior_nouns=len(NOUNS))
-WORDS = WordTokenizer.from_words(["red", "dog"])
+WORDS = WordTokenizer.from_words(["red", "blue", "dog", "cat", "lamp"])
 
 
 @pytest.fixture(scope="module")
