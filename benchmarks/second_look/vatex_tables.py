@@ -3,11 +3,12 @@
     python -m benchmarks.second_look.vatex_tables train --tower runs/clip --work runs/vatex --minutes 60
     python -m benchmarks.second_look.vatex_tables report --work runs/vatex
 
-``train`` trains and measures every (row, seed) that has no answers yet, seed by seed; it may be stopped at any time. All
-rows are one small network with parts left out: the same scenes in the same order for the same seed, the same steps and
-rates. Words come from the frozen text transformer of ``--tower`` in all rows, heatmaps from its image side where there is
-a CLIP Prior; it is that of ``benchmarks.bridging.train_clip``. The backbone starts from that of ``clare-tiny``, as the
-paper's from ImageNet. Measured on scenes of the test split, with 2 or 3 expressions of each of up to 3 objects.
+``train`` trains and measures every (row, seed) that has no answers yet, seed by seed; it may be stopped at any time.
+All rows are one small network with parts left out: the same scenes in the same order for the same seed, the same steps
+and rates. Words come from the frozen text transformer of ``--tower`` in all rows, heatmaps from its image side where
+there is a CLIP Prior; it is that of ``benchmarks.bridging.train_clip``. The backbone starts from that of
+``clare-tiny``, as the paper's from ImageNet. Measured on scenes of the test split, with 2 or 3 expressions of each of up
+to 3 objects.
 
 ``report`` prints the tables with 95% intervals over scenes, of figures and of differences on the same expressions, and
 writes them as JSON. What they tell of other seeds is less: differences of single seeds are listed beside them.
@@ -103,7 +104,7 @@ def settings(row: str, seed: int, arguments: argparse.Namespace) -> VatexTrainin
 def train_rows(arguments: argparse.Namespace) -> None:
     """Train and measure what has no answers yet."""
     started = time.monotonic()
-    print_machine()
+    print_machine(("torch", "open_clip_torch"))
     print(f"commit    {environment()['commit'][:12]}")
     test = scene_queries(TEST, arguments.scenes, side=int(SMALL[3].split("=")[1]))
 
@@ -227,10 +228,13 @@ def _markdown(table: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) -> 
     for claim in claims:
         low, high = claim["interval"]
         seeds = ", ".join(f"{value:+.1f}" for value in claim["by_seed"])
-        name = heads[claim["figure"]]
-        lines.append(
-            f"| {claim['better']} over {claim['worse']} | {name} | {claim['mean']:+.1f} ({low:+.1f} to {high:+.1f}) | {seeds} |"
-        )
+        cells = [
+            f"{claim['better']} over {claim['worse']}",
+            heads[claim["figure"]],
+            f"{claim['mean']:+.1f} ({low:+.1f} to {high:+.1f})",
+            seeds,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
