@@ -7,8 +7,8 @@
 All rows are one small network with parts left out: the same scenes in the same order for the same seed, the same steps
 and rates. Words come from the frozen text transformer of ``--tower`` in all rows, heatmaps from its image side where
 there is a CLIP Prior; it is that of ``benchmarks.bridging.train_clip``. The backbone starts from that of
-``clare-tiny``, as the paper's from ImageNet. Measured on scenes of the test split, with 2 or 3 expressions of each of up
-to 3 objects.
+``clare-tiny``, as the paper's from ImageNet. Measured on scenes of the test split, with 2 or 3 expressions of each of
+up to 3 objects.
 
 ``report`` prints the tables with 95% intervals over scenes, of figures and of differences on the same expressions, and
 writes them as JSON. What they tell of other seeds is less: differences of single seeds are listed beside them.
@@ -34,7 +34,6 @@ from reir.metrics.segmentation import mask_ious
 from reir.models.vatex.checkpoint import load_vatex
 from reir.training.checkpoint import NAME as CHECKPOINT
 from reir.training.config import load_config
-from reir.training.journal import environment
 from reir.training.vatex import VatexTraining
 from reir.training.vatex.answers import answer
 from reir.training.vatex.rows import Composer
@@ -105,7 +104,6 @@ def train_rows(arguments: argparse.Namespace) -> None:
     """Train and measure what has no answers yet."""
     started = time.monotonic()
     print_machine(("torch", "open_clip_torch"))
-    print(f"commit    {environment()['commit'][:12]}")
     test = scene_queries(TEST, arguments.scenes, side=int(SMALL[3].split("=")[1]))
 
     def log(line: str) -> None:

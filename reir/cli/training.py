@@ -18,6 +18,7 @@ Examples:
   reir train clare-tiny --smoke
   reir train clare-vit-b-stage1 --smoke
   reir train my-run.toml --out runs/mine --resume
+  reir train vatex-refcoco --smoke
   reir train rpn-clip-refcoco --set data.dataset=refcoco/train.json --set data.images=coco/train2014"""
 
 
@@ -42,7 +43,7 @@ def train(
             "--cache",
             metavar="DIR",
             show_default=False,
-            help="Rendered scenes of CLARE; by default the user's cache folder.",
+            help="Rendered scenes; by default the user's cache folder.",
         ),
     ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="The same run, everything small: a minute.")] = False,
@@ -60,24 +61,42 @@ def train(
     workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that make batches.")] = 1,
     device: Device = DeviceName.auto,
 ) -> None:
-    """Train a model: CLARE on emoji scenes or photographs, or a detector with a tower on referring expressions.
+    """Train a model: CLARE on emoji scenes or photographs, a detector with a tower on referring expressions, or VATEX.
 
-    The model folder that it prints can be used with --model: clare:FOLDER, rcnn-clip:FOLDER or rpn-clip:FOLDER.
+    The model folder that it prints can be used with --model: clare:FOLDER, rcnn-clip:FOLDER or rpn-clip:FOLDER. That of
+    VATEX paints masks: --mask vatex:FOLDER or --grounder vatex:FOLDER.
     """
     from reir.cli.console import note
     from reir.errors import UsageError
-    from reir.training import RelatingConfig, TrainConfig, load_config
+    from reir.training import RelatingConfig, TrainConfig, VatexTraining, load_config
 
     config = load_config(preset, settings or ())
     if smoke:
         config = config.smoke()
     folder = out or Path("runs") / (f"{config.name}-smoke" if smoke else config.name)
-    if from_step is not None and not isinstance(config, TrainConfig):
-        raise UsageError(f"--from-step is for runs of the whole of CLARE; {config.name} keeps its last one: --resume")
+    if from_step is not None and not isinstance(config, TrainConfig | VatexTraining):
+        raise UsageError(
+            f"--from-step is for runs of the whole of CLARE and of VATEX; {config.name} keeps its last one: --resume"
+        )
     if not (smoke or resume or from_step is not None) and (folder / "checkpoint.pt").is_file():
         raise UsageError(f"{folder} holds a run. Go on with it by --resume, or name another folder with --out")
     # Only now torch: a wrong run file is told at once.
-    if isinstance(config, TrainConfig):
+    if isinstance(config, VatexTraining):
+        from platformdirs import user_cache_path
+
+        from reir.training.vatex.run import train as train_vatex
+
+        report = train_vatex(
+            config,
+            out=folder,
+            cache=cache or user_cache_path("reir") / "scenes",
+            resume=resume,
+            from_step=from_step,
+            workers=workers,
+            device=device,
+            log=note,
+        )
+    elif isinstance(config, TrainConfig):
         from platformdirs import user_cache_path
 
         from reir.training.run import train as train_clare
