@@ -3,7 +3,7 @@
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
         --size a --out runs/towers/a
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
-        --size b --start runs/towers/a --patch-steps 0 --steps 1500 --out runs/towers/b
+        --size b --start runs/towers/a --patch-steps 0 --steps 320 --scenes 8 --learning-rate 7e-4 --out runs/towers/b
 
 CLIP learned of red circles from the web's pictures; a tower of this world learns of them here, with what section 5 of
 the paper proposes beside: ellipses on background and on parts of objects as negatives. Its texts are embedded by the

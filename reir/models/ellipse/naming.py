@@ -23,6 +23,7 @@ OPTIONS = (
     "epsilon",
     "inflation",
     "points",
+    "precision",
     "rate",
     "seed",
     "sharpness",
@@ -39,7 +40,8 @@ def find_tuner(spec: ModelSpec, *, device: str, more: Sequence[str] = ()) -> Ell
     """The tuner of a name; two names with the same towers and numbers share one. No weights are read yet.
 
     The argument names the towers that score, joined by ``+``; ``cam`` those of Grad-CAM, by default the same, or the
-    paper's where neither is named. The other options are fields of ``EllipseSettings``; ``rate`` is the learning rate.
+    paper's where neither is named. ``precision`` is that of the towers, ``float32`` or ``bfloat16``. The other options
+    are fields of ``EllipseSettings``; ``rate`` is the learning rate.
 
     Args:
         spec: the name.
@@ -70,7 +72,8 @@ def find_tuner(spec: ModelSpec, *, device: str, more: Sequence[str] = ()) -> Ell
         ellipses=int(spec.choice("ellipses", str(default.ellipses), ("3", "6", "9"))),
         seed=spec.whole_number("seed", default.seed, low=0, high=2**31),
     )
-    return _tuner(tuple(scoring), tuple(explaining), settings, device)
+    precision = spec.choice("precision", "float32", ("float32", "bfloat16"))
+    return _tuner(tuple(scoring), tuple(explaining), settings, device, precision)
 
 
 def _towers(names: str | None) -> tuple[str, ...]:
@@ -79,7 +82,7 @@ def _towers(names: str | None) -> tuple[str, ...]:
 
 @lru_cache(maxsize=2)
 def _tuner(
-    scoring: tuple[str, ...], explaining: tuple[str, ...], settings: EllipseSettings, device: str
+    scoring: tuple[str, ...], explaining: tuple[str, ...], settings: EllipseSettings, device: str, precision: str
 ) -> EllipseTuner:
     # Every file is looked for before torch is imported: a missing one is told at once.
     clips = {name: ClipTower.load(name, device=device) for name in dict.fromkeys((*scoring, *explaining))}
@@ -87,5 +90,5 @@ def _tuner(
     from reir.models.ellipse.tower import PromptedTower
     from reir.models.ellipse.tuner import EllipseTuner
 
-    towers = {name: PromptedTower(clip, device=device) for name, clip in clips.items()}
+    towers = {name: PromptedTower(clip, device=device, precision=precision) for name, clip in clips.items()}
     return EllipseTuner([towers[name] for name in scoring], [towers[name] for name in explaining], settings)
