@@ -190,6 +190,7 @@ class StageAnswer(BaseModel):
     name: str = Field(description="What rerank, refine or mask of a search takes.")
     kind: Literal["rerank", "refine", "mask"]
     summary: str
+    needs_expression: bool = Field(description="Whether it has nothing to say on a search by example.")
 
 
 class StatsAnswer(BaseModel):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reir.errors import ReirError, UsageError
 from reir.models import ModelSpec
 from reir.protocols import Model
-from reir.rerank import Kind, StageEntry, StagePlan, list_stages, load_stage
+from reir.rerank import Kind, Stage, StageEntry, StagePlan, list_stages, load_stage
 
 _ALIAS = re.compile(r"([a-z][a-z0-9-]*)=(.+)")
 
@@ -91,9 +91,10 @@ class StageOffer:
         for stage in self.named:
             load_stage(stage.stage, stage.kind).check(model)
 
-    def usable(self, model: Model) -> list[OfferedStage]:
-        """The stages that can look at an index of ``model``, by kind and name."""
-        return [stage for _, stage in sorted(self._offered.items()) if _fits(stage, model)]
+    def usable(self, model: Model) -> list[tuple[OfferedStage, Stage]]:
+        """The stages that can look at an index of ``model``, by kind and name; nothing heavy is loaded."""
+        made = [(offered, load_stage(offered.stage, offered.kind)) for _, offered in sorted(self._offered.items())]
+        return [(offered, stage) for offered, stage in made if _fits(stage, model)]
 
 
 def _read(text: str) -> Iterable[OfferedStage]:
@@ -110,9 +111,9 @@ def _read(text: str) -> Iterable[OfferedStage]:
         yield OfferedStage(alias or entry.name, entry.kind, name, entry)
 
 
-def _fits(stage: OfferedStage, model: Model) -> bool:
+def _fits(stage: Stage, model: Model) -> bool:
     try:
-        load_stage(stage.stage, stage.kind).check(model)
+        stage.check(model)
     except ReirError:
         return False
     return True

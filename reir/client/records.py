@@ -18,6 +18,8 @@ class StageInfo:
     name: str
     kind: Literal["rerank", "refine", "mask"]
     summary: str
+    needs_expression: bool
+    """Whether it has nothing to say on a search by example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ class ServiceInfo:
             role=access["role"],
             key_required=access["key_required"],
             administration=access["administration"],
-            stages=tuple(StageInfo(one["name"], one["kind"], one["summary"]) for one in record["stages"]),
+            stages=tuple(
+                StageInfo(one["name"], one["kind"], one["summary"], one["needs_expression"]) for one in record["stages"]
+            ),
             stage_seconds=record["stage_seconds"],
         )
 

@@ -6,7 +6,8 @@
 /**
  * @typedef {[number, number, number, number]} Box  x0, y0, x1, y1 in pixels of the upright original
  * @typedef {{rank: number, score: number, probability: number|null, image_id: number, path: string, width: number,
- *   height: number, box: Box, objectness: number, instance_id: number}} Hit
+ *   height: number, box: Box, objectness: number, instance_id: number, mask: Mask|null, stages: Object<string, any>}} Hit
+ * @typedef {{size: [number, number], counts: string}} Mask  COCO run lengths of the upright original
  * @typedef {{snapshot: number, no_match: boolean|null, next_cursor: string|null, warnings: string[],
  *   timings_ms: Object<string, number>, hits: Hit[]}} Answer
  * @typedef {{image_id: number, path: string, width: number, height: number, taken_at: string|null,
@@ -14,12 +15,15 @@
  *   instances: {instance_id: number, box: Box, objectness: number}[]}} Picture
  * @typedef {{kind: 'text', text: string} | {kind: 'like', id: number} | {kind: 'crop', key: string}} Query
  * @typedef {{path: string, after: string, before: string, min: string}} Filters
- * @typedef {{query: Query|null, filters: Filters, boxes: boolean}} Wish  what is asked for; the address says it too
+ * @typedef {{rerank: string, refine: string, mask: string}} Stages  names; of rerank several, parted by commas
+ * @typedef {{query: Query|null, filters: Filters, boxes: boolean, stages: Stages}} Wish  what is asked for; the address
+ *   says it too
  * @typedef {{hits: Hit[], boxed: boolean}} Tile  one place of the grid: a picture with its hits, or a single box
  */
 
 const PAGE_SIZE = 40
 const TYPING_PAUSE = 140
+const STAGED_PAUSE = 700 // stages take their time: not for every letter
 const LOADING_SHOWN_AFTER = 150
 const AHEAD = 600 // pixels below the window at which more is fetched
 const BUSY_RETRIES = 5
@@ -28,6 +32,10 @@ const UPLOAD_SIDE = 1024
 const CROP_MARGIN = 0.5
 const LIKELY = 0.05 // chance from which a hit counts as one that fits
 const NO_FILTERS = { path: '', after: '', before: '', min: '' }
+const NO_STAGES = { rerank: '', refine: '', mask: '' }
+const STEPS = ['wait', 'encode', 'search', 'metadata', 'total'] // the other timings are those of stages
+const MASK_SIDE = 480 // pixels of a mask's longer side on the screen
+const MASK_COLOURS = { best: [255, 206, 31, 120], other: [255, 255, 255, 92] }
 
 const EMPTY_GALLERY = 'The gallery holds no objects yet. Index a folder with: reir index FOLDER'
 
@@ -195,7 +203,7 @@ applyTheme(storedTheme()) // before the first paint
 // ------------------------------------------------------------------------------------------------------------- state
 
 /** @type {Wish} */
-let wish = { query: null, filters: { ...NO_FILTERS }, boxes: false }
+let wish = { query: null, filters: { ...NO_FILTERS }, boxes: false, stages: { ...NO_STAGES } }
 /** What the grid shows, and how to go on. */
 const shown = {
   /** @type {Tile[]} */ tiles: [], /** @type {string|null} */ cursor: null, key: '', noMatch: false, timing: '',
@@ -208,7 +216,8 @@ const crops = new Map()
 let stats = null
 let focusIndex = 0
 
-const keyOf = ({ query, filters, boxes }) => JSON.stringify([query, filters, boxes])
+const keyOf = ({ query, filters, boxes, stages }) => JSON.stringify([query, filters, boxes, stages])
+const staged = ({ stages }) => Object.values(stages).some(Boolean)
 
 /** @returns {Wish} */
 function wishFromAddress() {
@@ -221,16 +230,17 @@ function wishFromAddress() {
   if (like && /^\d+$/.test(like)) query = { kind: 'like', id: Number(like) }
   else if (crop) query = { kind: 'crop', key: crop }
   else if (text) query = { kind: 'text', text }
-  const filters = Object.fromEntries(Object.keys(NO_FILTERS).map((name) => [name, parameters.get(name) ?? '']))
-  return { query, filters: /** @type {Filters} */ (filters), boxes: parameters.get('show') === 'boxes' }
+  const given = (names) => Object.fromEntries(Object.keys(names).map((name) => [name, parameters.get(name) ?? '']))
+  const filters = /** @type {Filters} */ (given(NO_FILTERS))
+  return { query, filters, boxes: parameters.get('show') === 'boxes', stages: /** @type {Stages} */ (given(NO_STAGES)) }
 }
 
-function addressOf({ query, filters, boxes }, imageId = null) {
+function addressOf({ query, filters, boxes, stages }, imageId = null) {
   const parameters = new URLSearchParams()
   if (query?.kind === 'text') parameters.set('q', query.text)
   if (query?.kind === 'like') parameters.set('like', String(query.id))
   if (query?.kind === 'crop') parameters.set('example', query.key)
-  for (const [name, value] of Object.entries(filters)) if (value) parameters.set(name, value)
+  for (const [name, value] of Object.entries({ ...filters, ...stages })) if (value) parameters.set(name, value)
   if (boxes) parameters.set('show', 'boxes')
   if (imageId !== null) parameters.set('image', String(imageId))
   return parameters.size ? `?${parameters}` : './'
@@ -252,7 +262,7 @@ function ask(change, { typed = false, now = !typed } = {}) {
   else history.pushState(null, '', addressOf(wish))
   typing = typed
   showControls({ keepText: typed })
-  search(now ? 0 : TYPING_PAUSE)
+  search(now ? 0 : staged(wish) ? STAGED_PAUSE : TYPING_PAUSE)
 }
 
 function remember() {
@@ -315,6 +325,7 @@ async function searchNow(mine) {
   const late = setTimeout(() => { if (mine === ticket) showLoading() }, LOADING_SHOWN_AFTER)
   try {
     const key = keyOf(wish)
+    if (staged(wish) && !stats) await refreshStats() // which of them fit the question
     const answer = await send(requestOf(wish.query), aborter.signal)
     if (mine !== ticket) return
     await refreshStats(answer.snapshot)
@@ -343,8 +354,12 @@ function requestOf(query) {
 function send({ fields, image = null }, signal) {
   const { path, after, before, min } = wish.filters
   const filter = { path_prefix: path || null, after: after || null, before: before || null }
+  const stages = stagesFor(wish)
   const json = {
     ...fields,
+    rerank: stages.rerank ? stages.rerank.split(',') : [],
+    refine: stages.refine || null,
+    mask: stages.mask || null,
     top: PAGE_SIZE,
     group_by: wish.boxes ? 'none' : 'image',
     min_score: min === '' || Number.isNaN(Number(min)) ? null : Number(min),
@@ -355,6 +370,14 @@ function send({ fields, image = null }, signal) {
   form.append('image', image, 'example.jpg')
   form.append('request', JSON.stringify(json))
   return call('v1/search', { form, signal })
+}
+
+/** The stages that are wanted, for a picture as the question without those that compare with words. @param {Wish} of */
+function stagesFor({ query, stages }) {
+  if (query?.kind === 'text' || !stats) return stages
+  const fits = (kind) => (name) => !stats.stages.find((stage) => stage.kind === kind && stage.name === name)?.needs_expression
+  const left = Object.entries(stages).map(([kind, names]) => [kind, names.split(',').filter(fits(kind)).join(',')])
+  return /** @type {Stages} */ (Object.fromEntries(left))
 }
 
 /** The next page of the answer; nothing happens when there is none or one is on its way. */
@@ -428,8 +451,12 @@ function showAnswer(answer) {
 /** @param {Answer} answer */
 function timingOf(answer) {
   const held = stats ? ` · ${counted(stats.instances, 'object')} in ${counted(stats.images, 'picture')}` : ''
-  return `${Math.max(1, Math.round(answer.timings_ms.total))} ms${held}`
+  const took = Object.entries(answer.timings_ms).filter(([name]) => !STEPS.includes(name))
+    .map(([name, time]) => `${name === 'prepare' ? 'loading' : name} ${duration(time)}`)
+  return `${duration(answer.timings_ms.total)}${took.length ? ` (${took.join(', ')})` : ''}${held}`
 }
+
+const duration = (time) => (time < 9950 ? `${number(Math.max(1, Math.round(time)))} ms` : `${(time / 1000).toFixed(1)} s`)
 
 /** These tiles, and what `shown` says of them. @param {Tile[]} tiles */
 function showGrid(tiles) {
@@ -521,7 +548,7 @@ const likely = ({ hits: [best] }) => best.probability !== null && best.probabili
 /** @param {Tile} tile */
 function tileNode(tile, index) {
   const best = tile.hits[0]
-  const caption = make('span', { class: 'caption' }, pathLabel(best.path), make('span', {
+  const caption = make('span', { class: 'caption' }, pathLabel(best.path), movedNode(best), make('span', {
     class: 'rating', title: best.probability === null ? 'score' : `chance that this is it; score ${best.score.toFixed(2)}`,
   }, rating(best)))
   const link = make('a', {
@@ -533,8 +560,35 @@ function tileNode(tile, index) {
   return item
 }
 
+/** How far the stages moved a hit up or down. @param {Hit} hit */
+function movedNode(hit) {
+  const notes = Object.values(hit.stages).filter((note) => note.place_before)
+  const rise = notes.length ? notes[0].place_before - notes[notes.length - 1].place : 0
+  if (!rise) return null
+  const text = `${rise > 0 ? 'up' : 'down'} ${counted(Math.abs(rise), 'place')}`
+  return make('span', { class: 'moved', title: `${text}. ${stagesTold(hit).join('. ')}` },
+    make('span', { 'aria-hidden': 'true' }, `${rise > 0 ? '↑' : '↓'}${Math.abs(rise)}`), make('span', { class: 'visually-hidden' }, text))
+}
+
+/** What each stage did with a hit, in a few words each. @param {Hit} hit */
+function stagesTold(hit) {
+  return Object.entries(hit.stages).map(([name, note]) => {
+    const said = []
+    if (note.place_before) said.push(note.place_before === note.place ? `place ${note.place} kept` : `place ${note.place_before} → ${note.place}`)
+    if (note.box_before) said.push('box fitted')
+    if (note.found !== undefined) said.push(note.found ? 'mask found' : 'no mask')
+    if (note.why ?? note.error) said.push(note.why ?? note.error)
+    return `${name}: ${said.join(', ') || 'done'}`
+  })
+}
+
+/** The box as the index has it: a stage may have changed the one that is shown. @param {Hit} hit @returns {Box} */
+const storedBox = (hit) => Object.values(hit.stages).find((note) => note.box_before)?.box_before ?? hit.box
+
 /** The part of the picture that a single box is shown in, as the service cuts it out. @param {Hit} hit @returns {Box} */
-function surroundings({ box: [x0, y0, x1, y1], width, height }) {
+function surroundings(hit) {
+  const { width, height } = hit
+  const [x0, y0, x1, y1] = storedBox(hit)
   const [dx, dy] = [CROP_MARGIN * (x1 - x0), CROP_MARGIN * (y1 - y0)]
   return [Math.max(x0 - dx, 0), Math.max(y0 - dy, 0), Math.min(x1 + dx, width), Math.min(y1 + dy, height)]
 }
@@ -569,6 +623,7 @@ function pictureFrame(hits) {
     src: thumbnail(id, 320),
   }))
   frame.style.setProperty('--exact', String(width / height))
+  frame.append(...hits.flatMap((hit, at) => overlays(hit, at === 0)).reverse())
   // The best box is drawn last, above the others.
   frame.append(...hits.map((hit, at) => putAt(
     make('span', { class: at ? 'box other' : 'box best', 'data-instance': hit.instance_id }), hit.box, width, height)).reverse())
@@ -582,7 +637,72 @@ function cropFrame(hit) {
   const mark = make('span', { class: 'box best', 'data-instance': hit.instance_id })
   return make('span', { class: 'picture' }, make('span', { class: 'frame region' }, pictureNode({
     alt: `Match ${place(hit)}`, src: cropOf(hit.instance_id, 320, CROP_MARGIN),
-  }), putAt(mark, [x0 - left, y0 - top, x1 - left, y1 - top], right - left, bottom - top)))
+  }), ...overlays(hit, true, [left, top, right, bottom]), putAt(mark, [x0 - left, y0 - top, x1 - left, y1 - top], right - left, bottom - top)))
+}
+
+// ---------------------------------------------------------------------------------------------- masks and ellipses
+
+/** The mask of a hit, and the ellipse that a stage drew, over a part of the picture. @param {Hit} hit @param {Box} [part] */
+function overlays(hit, best, part = [0, 0, hit.width, hit.height]) {
+  const ellipse = Object.values(hit.stages).map((note) => note.ellipse).filter(Boolean).pop()
+  return [hit.mask ? maskNode(hit.mask, best, part) : null, ellipse ? ellipseNode(ellipse, part) : null].filter(Boolean)
+}
+
+/** @param {Mask} mask @param {Box} part */
+function maskNode(mask, best, part) {
+  const [left, top, right, bottom] = part
+  const scale = Math.min(1, MASK_SIDE / Math.max(right - left, bottom - top))
+  const canvas = make('canvas', { class: 'mask', 'aria-hidden': 'true' })
+  canvas.width = Math.max(1, Math.round((right - left) * scale))
+  canvas.height = Math.max(1, Math.round((bottom - top) * scale))
+  const pen = canvas.getContext('2d')
+  const pixels = pen.createImageData(canvas.width, canvas.height)
+  const [height, width] = mask.size
+  const ends = runEnds(mask.counts)
+  const colour = best ? MASK_COLOURS.best : MASK_COLOURS.other
+  let run = 0
+  for (let x = 0; x < canvas.width; x += 1) {
+    const column = clamp(Math.floor(left + (x + 0.5) / scale), 0, width - 1)
+    for (let y = 0; y < canvas.height; y += 1) {
+      const at = column * height + clamp(Math.floor(top + (y + 0.5) / scale), 0, height - 1)
+      while (run < ends.length - 1 && ends[run] <= at) run += 1
+      if (run % 2) pixels.data.set(colour, 4 * (y * canvas.width + x)) // odd runs are the thing
+    }
+  }
+  pen.putImageData(pixels, 0, 0)
+  return canvas
+}
+
+/** Where each run of COCO's compressed run lengths ends, column by column: five bits a letter, differences from the last
+ * but one. @param {string} counts */
+function runEnds(counts) {
+  const ends = []
+  const lengths = []
+  let end = 0
+  for (let at = 0; at < counts.length;) {
+    let length = 0
+    let bits = 0
+    let shift = 0
+    do {
+      bits = counts.charCodeAt(at) - 48
+      at += 1
+      length |= (bits & 31) << shift
+      shift += 5
+    } while (bits & 32)
+    if (bits & 16) length |= -1 << shift
+    if (lengths.length > 2) length += lengths[lengths.length - 2]
+    lengths.push(length)
+    end += length
+    ends.push(end)
+  }
+  return ends
+}
+
+/** @param {{centre: [number, number], axes: [number, number], angle: number}} ellipse @param {Box} part */
+function ellipseNode({ centre: [x, y], axes: [a, b], angle }, [left, top, right, bottom]) {
+  const node = make('span', { class: 'ellipse', 'aria-hidden': 'true' })
+  node.style.transform = `rotate(${angle}rad)`
+  return putAt(node, [x - a - left, y - b - top, x + a - left, y + b - top], right - left, bottom - top)
 }
 
 // ------------------------------------------------------------------------------------------------ welcome and figures
@@ -644,6 +764,7 @@ async function refreshStats(snapshot = null) {
   $('notice-text').textContent = stats.model.notice ?? ''
   $('foot-model').textContent = ` · ${stats.model.name} · snapshot ${stats.snapshot}`
   $('sign-out').hidden = !stats.access?.key_required
+  offerStages()
 }
 
 // ---------------------------------------------------------------------------------------------------------- controls
@@ -666,14 +787,48 @@ function showControls({ keepText = false } = {}) {
   showFilters()
 }
 
+/** The stages that the service offers, to choose from. */
+function offerStages() {
+  const of = (kind) => (stats.stages ?? []).filter((stage) => stage.kind === kind)
+  $('stages-rerank').replaceChildren($('stages-rerank').firstElementChild, ...of('rerank').map((stage) => make('label', { title: stage.summary },
+    make('input', { type: 'checkbox', name: 'rerank', value: stage.name }), make('span', {}, stage.name))))
+  for (const [kind, none] of [['refine', 'as found'], ['mask', 'none']]) {
+    const choice = $('filters-form').elements[kind]
+    choice.replaceChildren(make('option', { value: '' }, none), ...of(kind).map((stage) => make('option', { value: stage.name, title: stage.summary }, stage.name)))
+    $(`stages-${kind}`).hidden = !of(kind).length
+  }
+  $('stages-rerank').hidden = !of('rerank').length
+  $('stages').hidden = !stats.stages?.length
+  showStages()
+}
+
+function showStages() {
+  const form = $('filters-form')
+  const chosen = wish.stages.rerank.split(',')
+  for (const box of form.querySelectorAll('[name=rerank]')) box.checked = chosen.includes(box.value)
+  for (const kind of ['refine', 'mask']) if (form.elements[kind].value !== wish.stages[kind]) form.elements[kind].value = wish.stages[kind]
+}
+
+/** The stages as the form has them: those that rank anew in the order in which they were chosen. */
+function readStages() {
+  const form = $('filters-form')
+  const ticked = [...form.querySelectorAll('[name=rerank]:checked')].map((box) => box.value)
+  const before = wish.stages.rerank.split(',').filter((name) => ticked.includes(name))
+  const rerank = [...before, ...ticked.filter((name) => !before.includes(name))].join(',')
+  return { rerank, refine: form.elements.refine.value, mask: form.elements.mask.value }
+}
+
 function showFilters() {
   const form = $('filters-form')
+  showStages()
   for (const [name, value] of Object.entries(wish.filters)) if (form.elements[name].value !== value) form.elements[name].value = value
   form.elements.show.value = wish.boxes ? 'none' : 'image'
   const { path, after, before, min } = wish.filters
   const active = [
     path && ['path', `path ${path}…`], after && ['after', `from ${after}`], before && ['before', `before ${before}`],
     min && ['min', `score ${min} or more`], wish.boxes && ['boxes', 'single boxes'],
+    ...wish.stages.rerank.split(',').map((name) => name && [`rerank ${name}`, `rank anew: ${name}`]),
+    wish.stages.refine && ['refine', `boxes: ${wish.stages.refine}`], wish.stages.mask && ['mask', `masks: ${wish.stages.mask}`],
   ].filter(Boolean)
   $('chips').hidden = !active.length
   $('chips').replaceChildren(...active.map(([name, text]) => make('li', {}, make('button', {
@@ -686,7 +841,11 @@ function showFilters() {
 
 function removeFilter(name) {
   if (name === 'boxes') ask({ boxes: false })
-  else ask({ filters: { ...wish.filters, [name]: '' } })
+  else if (name in NO_STAGES) ask({ stages: { ...wish.stages, [name]: '' } })
+  else if (name.startsWith('rerank ')) {
+    const left = wish.stages.rerank.split(',').filter((stage) => `rerank ${stage}` !== name)
+    ask({ stages: { ...wish.stages, rerank: left.join(',') } })
+  } else ask({ filters: { ...wish.filters, [name]: '' } })
   const left = $('chips').querySelector('button')
   if (left) left.focus()
   else $('filters-toggle').focus()
@@ -695,7 +854,7 @@ function removeFilter(name) {
 function readFilters(typed) {
   const form = $('filters-form')
   const filters = Object.fromEntries(Object.keys(NO_FILTERS).map((name) => [name, form.elements[name].value.trim()]))
-  ask({ filters: /** @type {Filters} */ (filters), boxes: form.elements.show.value === 'none' }, { typed })
+  ask({ filters: /** @type {Filters} */ (filters), boxes: form.elements.show.value === 'none', stages: readStages() }, { typed })
 }
 
 function toggleFilters(open = $('filters').hidden) {
@@ -753,7 +912,7 @@ function listenToControls() {
     event.preventDefault()
     toggleFilters(false)
     $('query').value = ''
-    ask({ query: null, filters: { ...NO_FILTERS }, boxes: false })
+    ask({ query: null, filters: { ...NO_FILTERS }, boxes: false, stages: { ...NO_STAGES } })
   })
 }
 
@@ -872,8 +1031,9 @@ function showPicture(picture, hits, others) {
   $('view-facts').textContent = facts(picture)
   $('view-problem').hidden = true
   $('view-boxes').replaceChildren(
+    ...hits.flatMap((hit, at) => overlays(hit, at === 0)).reverse(),
     ...others.map((thing) => boxNode(thing, 'box other')), ...hits.map((hit) => boxNode(hit, 'box hit')).reverse())
-  $('view-hits').replaceChildren(...hits.map((hit) => thingNode(hit, rating(hit), hit.probability === null ? 'score' : `score ${hit.score.toFixed(2)}`)))
+  $('view-hits').replaceChildren(...hits.map((hit) => thingNode(hit, rating(hit), hit.probability === null ? 'score' : `score ${hit.score.toFixed(2)}`, stagesTold(hit))))
   $('view-others').replaceChildren(...others.map((thing) => thingNode(thing, '', `object ${Math.round(100 * thing.objectness)}%`)))
   $('view-hits-part').hidden = !hits.length
   $('view-others-part').hidden = !others.length
@@ -918,7 +1078,7 @@ function boxNode(thing, kind) {
 }
 
 /** A row of the panel: what it looks like, how well it fits, and the way on from it. */
-function thingNode(thing, value, note) {
+function thingNode(thing, value, note, told = []) {
   const id = thing.instance_id
   return make('li', {
     class: 'thing', 'data-instance': id,
@@ -930,7 +1090,8 @@ function thingNode(thing, value, note) {
   make('button', {
     type: 'button', class: 'alike', onclick: () => moreLike(id),
     'aria-label': `More like this: ${place({ ...thing, width: view.width, height: view.height })}`,
-  }, icon('alike'), 'More like this'))
+  }, icon('alike'), 'More like this'),
+  told.length ? make('span', { class: 'told' }, told.join(' · ')) : null)
 }
 
 const rowOf = (id) => $('panel').querySelector(`.thing[data-instance="${id}"]`)

@@ -33,8 +33,13 @@ def stats(role: Reader, service: Annotated[Service, Depends(get_service)]) -> St
             instances=snapshot.instance_count,
             failed=snapshot.failed_count,
             stages=[
-                StageAnswer(name=stage.name, kind=stage.kind, summary=stage.entry.summary)
-                for stage in service.stages.usable(model)
+                StageAnswer(
+                    name=offered.name,
+                    kind=offered.kind,
+                    summary=offered.entry.summary,
+                    needs_expression=stage.needs_expression,
+                )
+                for offered, stage in service.stages.usable(model)
             ],
             stage_seconds=service.settings.stage_seconds,
             access=AccessAnswer(

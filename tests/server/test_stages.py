@@ -188,9 +188,10 @@ def test_the_offer_is_told_without_what_the_model_cannot_do(gallery: Gallery, we
     assert {("rerank", "heavy"), ("refine", "heavy"), ("rerank", "templates"), ("mask", "stored")} <= set(offered)
     assert offered == sorted(offered)
     assert info.stages[0].summary
+    assert {stage.name for stage in info.stages if stage.needs_expression} >= {"templates", "box-search"}
     assert info.stage_seconds == 10
     offer = StageOffer((f"heavy=weighing:{weighing}",))
-    assert {stage.name for stage in offer.usable(GridColourModel())} == {
+    assert {stage.name for stage, _ in offer.usable(GridColourModel())} == {
         entry.name for entry in registry.list_stages() if not entry.weights
     } - {"templates", "box-search"}
     with pytest.raises(UsageError, match="colour-crop"):
