@@ -7,5 +7,9 @@ nothing of it is shipped. The scenes are those of ``benchmarks.bridging``:
     reir data synth scenes/validation --split validation --images 300
     reir data synth scenes/test --split test --images 1000
 
+VATEX's parts in CLARE, with the tower of ``train_prompted_towers``:
+
+    python -m benchmarks.second_look.universality runs/universality --tower runs/towers/a --steps 200
+
 Each script's page tells the rest; results are in ``docs/second-look.md``.
 """

@@ -17,7 +17,8 @@ from reir.training.section import Section
 NAME = "checkpoint.pt"
 """The newest checkpoint of a run. The older ones that are kept, and it too, are ``checkpoint-STEP.pt``."""
 
-_NEW = ("more.routed", "more.gate", "visual.prior")
+_PRIOR = "visual.prior"
+_NEW = ("more.routed", "more.gate", _PRIOR)
 """How the names of parts begin that a run may have beyond those of the run it starts from."""
 
 RESUMABLE: dict[str, set[str] | bool] = {
@@ -117,8 +118,8 @@ def finished_run(folder: Path) -> dict[str, Any]:
 def start_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
     """The finished run in ``folder``: the ``network`` weights that it ships are loaded, its ``heads`` returned.
 
-    ``new`` lists the parts of ``network`` that the run lacked, which keep their random weights: the routed experts
-    and their gate, which only the second stage has (paper, section 4.4), and a CLIP Prior, which has its own.
+    ``new`` lists the parts of ``network`` that the run lacked, which keep their weights: the routed experts and their
+    gate, random, which only the second stage has (paper, section 4.4), and a CLIP Prior, which has its tower's.
 
     Raises:
         UsageError: no run there, or one of another network.
@@ -129,7 +130,7 @@ def start_weights(folder: Path, network: nn.Module) -> dict[str, Any]:
         missing, unexpected = network.load_state_dict(saved["network"], strict=False)
     except RuntimeError as error:
         raise UsageError(f"{path} holds a network of other sizes: {error}") from None
-    new = sorted({name.rsplit(".", 1)[0] for name in missing})
+    new = sorted({_PRIOR if name.startswith(_PRIOR) else name.rsplit(".", 1)[0] for name in missing})
     if unexpected or not all(name.startswith(_NEW) for name in new):
         raise UsageError(f"{path} holds another network: without {new}, with {unexpected}")
     return {"heads": saved["heads"], "new": new}
