@@ -14,10 +14,10 @@ from reir.models.detector_clip.crops import cut_crops
 from reir.models.length import length_warnings, share_within
 from reir.models.sam_clip.captioner import Captioner
 from reir.models.sam_clip.crops import black_crop, blurred_crop
+from reir.models.sam_clip.described import describe
 from reir.models.sam_clip.parts import Parts
 from reir.models.sam_clip.proposals import Masks, Proposer
-from reir.models.sam_clip.scores import Layout, negative_scores
-from reir.text import noun_phrases
+from reir.models.sam_clip.scores import Layout
 from reir.types import FloatArray, Instances, ModelIdentity, Picture
 
 
@@ -144,16 +144,13 @@ class SamClip:
         """Caption embeddings p (N, E) and N-scores n (N,) of the masks; what was said is added to ``details``."""
         if not len(found):
             return crops, np.zeros(0, dtype=np.float32)
-        tower = self.parts.tower
         blurred = [blurred_crop(picture.pixels, mask, box) for mask, box in zip(found.masks, found.boxes, strict=True)]
         of_picture, *captions = captioner.caption([picture.pixels, *blurred])
-        phrases = noun_phrases(of_picture, reader=self.parts.reader or "rules")
-        cosines = crops @ tower.encode_texts(phrases).T  # (N, T)
-        for detail, caption, row in zip(details, captions, cosines, strict=True):
-            detail["caption"] = caption
-            detail["phrases"] = phrases
-            detail["phrase_cosines"] = [round(float(cosine), 6) for cosine in row]
-        return tower.encode_texts(captions), negative_scores(cosines)
+        reader = self.parts.reader or "rules"
+        p, n, said = describe(of_picture, captions, crops, tower=self.parts.tower, reader=reader)
+        for detail, more in zip(details, said, strict=True):
+            detail.update(more)
+        return p, n
 
     @cached_property
     def _proposer(self) -> Proposer:
