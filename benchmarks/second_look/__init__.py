@@ -11,5 +11,14 @@ VATEX's parts in CLARE, with the tower of ``train_prompted_towers``:
 
     python -m benchmarks.second_look.universality runs/universality --tower runs/towers/a --steps 200
 
+TAS's parts, and its tables 4 and 3:
+
+    python -m benchmarks.second_look.train_sam scenes/pretrain/train.json
+        --validation scenes/validation/validation.json --out parts/sam
+    python -m benchmarks.second_look.train_captioner scenes/pretrain/train.json
+        --validation scenes/validation/validation.json --out parts/captioner
+    python -m benchmarks.second_look.tas_tables scenes/test/test.json --tower runs/clip --sam parts/sam
+        --captioner parts/captioner --out runs/tas
+
 Each script's page tells the rest; results are in ``docs/second-look.md``.
 """
