@@ -54,6 +54,11 @@ def compressed_rle(mask: npt.ArrayLike | Mapping[str, Any]) -> dict[str, Any]:
     return {"size": [height, width], "counts": counts.encode("ascii") if isinstance(counts, str) else counts}
 
 
+def mask_area(mask: npt.ArrayLike | Mapping[str, Any]) -> int:
+    """How many pixels a mask has, given as (h, w) or as run lengths of any form."""
+    return int(coco.area(compressed_rle(mask)))
+
+
 def segmentation_rle(segmentation: Any, width: int, height: int) -> dict[str, Any] | None:
     """The mask of a COCO annotation's ``segmentation``: run lengths, or polygons of a picture of this size.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from reir.geometry.masks import encode_rle
+from reir.geometry.masks import mask_area
 from reir.models.specification import ModelSpec
 from reir.models.vatex.grounder import checkpoint_folder
 from reir.models.vatex.masks import QueryMasks
@@ -122,9 +122,8 @@ class VatexStage:
         }
         changes: dict[str, Any] = {"box": box}
         if self.kind == "mask":
-            mask = answer.mask(query, hit.width, hit.height, original=(hit.width, hit.height))
-            note["area"] = round(float(mask.mean()), 6)
-            changes["mask"] = encode_rle(mask)
+            changes["mask"] = answer.rle(query, hit.width, hit.height)
+            note["area"] = round(mask_area(changes["mask"]) / (hit.width * hit.height), 6)
         return noted(hit, self.name, note, **changes)
 
 

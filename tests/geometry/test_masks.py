@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from reir.geometry.masks import box_rle, compressed_rle, decode_rle, encode_rle, resize_rle, segmentation_rle
+from reir.geometry.masks import (
+    box_rle,
+    compressed_rle,
+    decode_rle,
+    encode_rle,
+    mask_area,
+    resize_rle,
+    segmentation_rle,
+)
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=24)))
@@ -76,6 +84,7 @@ def test_run_lengths_with_counts_as_bytes() -> None:
     encoded = compressed_rle(mask)
     assert isinstance(encoded["counts"], bytes)
     assert encoded == compressed_rle(encode_rle(mask)) == compressed_rle(encoded)
+    assert mask_area(mask) == mask_area(encoded) == mask_area(encode_rle(mask)) == mask.sum()
 
 
 def test_a_box_is_filled_where_the_middles_of_pixels_lie_in_it() -> None:

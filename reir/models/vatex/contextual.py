@@ -43,8 +43,8 @@ class ContextualLevel(nn.Module):
         self.to_pixels = nn.MultiheadAttention(width, heads, batch_first=True)
         self.norm = nn.LayerNorm(width)
 
-    def see(self, words: Tensor, pixels: Tensor, places: Tensor, padding: Tensor) -> Tensor:
-        """F^w_i = MHA(F^w_{i-1}, V_i, V_i) * F^w_{i-1}, (B, T, C) (equation 2); pixels (B, HW, C)."""
+    def see(self, words: Tensor, pixels: Tensor, places: Tensor, padding: Tensor | None) -> Tensor:
+        """F^w_i = MHA(F^w_{i-1}, V_i, V_i) * F^w_{i-1}, (B, T, C) (equation 2); pixels and places (B, HW, C)."""
         seen, _ = self.to_words(words, pixels + places, pixels, key_padding_mask=padding, need_weights=False)
         return self.norm(seen * words)
 
@@ -108,18 +108,18 @@ class ContextualDecoder(nn.Module):
         parts: Any = zip(maps, self.laterals, self.levels, self.outputs, strict=True)
         for feature, (lateral, lateral_norm), level, (output, output_norm) in parts:
             hidden = shrunk_padding(padding, feature)
-            cells.append(None if padding is None else hidden)
-            visual = lateral_norm(lateral(feature), cells[-1])
+            cells.append(hidden)
+            visual = lateral_norm(lateral(feature), hidden)
             size = visual.shape[-2:]
-            places = sine_positions(hidden, visual.shape[1]).to(visual.dtype).flatten(2).transpose(1, 2)
+            places = map_places(hidden, visual)
             pixels = visual.flatten(2).transpose(1, 2)
             if self.vision_aware:
-                words = level.see(words, pixels, places, hidden.flatten(1))
+                words = level.see(words, pixels, places, None if hidden is None else hidden.flatten(1))
                 sentences.append(masked_mean(words, word_mask))
             guided = level.guide(pixels, places, words, word_mask).transpose(1, 2).unflatten(2, size)
             if fused:
-                guided = guided + enlarged(fused[-1], size, cells[-2], cells[-1])
-            fused.append(F.relu(output_norm(output(guided), cells[-1])))
+                guided = guided + enlarged(fused[-1], size, cells[-2], hidden)
+            fused.append(F.relu(output_norm(output(guided), hidden)))
         while len(sentences) < LEVELS + 1:
             sentences.append(sentences[0])
         return Fused(fused, torch.stack(sentences))
@@ -139,9 +139,16 @@ def enlarged(level: Tensor, size: Sequence[int], before: Tensor | None, after: T
     return torch.where(after[:, None], 0, large / share.clamp(min=1e-6))
 
 
-def shrunk_padding(padding: Tensor | None, like: Tensor) -> Tensor:
+def shrunk_padding(padding: Tensor | None, like: Tensor) -> Tensor | None:
     """The padding (B, H, W) at the size of a map (B, C, h, w), (B, h, w) bool: cells with no pixel of the picture."""
     if padding is None:
-        return torch.zeros(like.shape[0], *like.shape[-2:], dtype=torch.bool, device=like.device)
+        return None
     inside = F.adaptive_max_pool2d((~padding)[:, None].float(), like.shape[-2:])[:, 0]
     return inside == 0
+
+
+def map_places(hidden: Tensor | None, like: Tensor) -> Tensor:
+    """The codes (B or 1, h * w, C) of the places of a map (B, C, h, w); one for all where no picture is padded."""
+    if hidden is None:
+        hidden = torch.zeros(1, *like.shape[-2:], dtype=torch.bool, device=like.device)
+    return sine_positions(hidden, like.shape[1]).to(like.dtype).flatten(2).transpose(1, 2)

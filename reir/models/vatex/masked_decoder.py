@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reir.models.vatex.contextual import shrunk_padding
-from reir.models.vatex.positions import sine_positions
+from reir.models.vatex.contextual import map_places, shrunk_padding
 
 SCALES = 3
 
@@ -74,11 +73,10 @@ class MaskedAttentionDecoder(nn.Module):
             padding: (B, H, W) bool, or None.
         """
         outside = [shrunk_padding(padding, level) for level in maps]
-        places = [sine_positions(cells, finest.shape[1]).to(finest.dtype).flatten(2) for cells in outside]
         values = [
             (level.flatten(2) + scale[:, None]).transpose(1, 2) for level, scale in zip(maps, self.scales, strict=True)
         ]
-        keys = [value + place.transpose(1, 2) for value, place in zip(values, places, strict=True)]
+        keys = [value + map_places(cells, level) for value, cells, level in zip(values, outside, maps, strict=True)]
         embedding = self.embedding.expand(len(queries), -1, -1)
 
         is_object, masks = self._predict(queries, finest)
@@ -97,11 +95,14 @@ class MaskedAttentionDecoder(nn.Module):
         return self.is_object(normed)[..., 0], torch.einsum("bnc,bchw->bnhw", self.mask(normed), finest)
 
     @torch.no_grad()
-    def _hidden(self, masks: Tensor, level: Tensor, outside: Tensor) -> Tensor:
+    def _hidden(self, masks: Tensor, level: Tensor, outside: Tensor | None) -> Tensor:
         """Where queries may not look, (B * heads, N, S): outside their masks, where these have any, and on padding."""
         size = (int(level.shape[-2]), int(level.shape[-1]))
         shrunk = F.interpolate(masks.float(), size=size, mode="bilinear", align_corners=False).flatten(2)
-        cells = outside.flatten(1)[:, None]
-        hidden = (shrunk.sigmoid() < 0.5) | cells
-        hidden = torch.where(hidden.all(dim=-1, keepdim=True), cells, hidden)
+        hidden = shrunk.sigmoid() < 0.5
+        if outside is None:
+            hidden &= ~hidden.all(dim=-1, keepdim=True)
+        else:
+            padding = outside.flatten(1)[:, None]
+            hidden = torch.where((hidden | padding).all(dim=-1, keepdim=True), padding, hidden | padding)
         return hidden.repeat_interleave(self.heads, dim=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +13,13 @@ from PIL import Image
 from scipy import ndimage
 
 from reir.geometry import iou_matrix
+from reir.geometry.masks import encode_rle, resize_rle
 from reir.types import Box, FloatArray
 
 _STRIDE = 4
 """Pixels of the network's picture to one of its masks'."""
+_MOST_PIXELS = 16_000_000
+"""Pixels of the largest map of numbers that is made for a mask: 64 MB."""
 _SPECK = 0.1
 """Share of the largest piece of a mask below which another piece does not stretch its box."""
 
@@ -55,6 +60,15 @@ class QueryMasks:
         part = _resized(self.logits[query], right - left, bottom - top) > 0
         whole[top:bottom, left:right] = part[: height - top, : width - left]
         return whole
+
+    def rle(self, query: int, width: int, height: int) -> dict[str, Any]:
+        """The mask of a query at the size of the original, as COCO's run lengths.
+
+        The edges of very large pictures are drawn on ``_MOST_PIXELS`` and enlarged: they hold no more than that.
+        """
+        scale = min(1.0, math.sqrt(_MOST_PIXELS / (width * height)))
+        drawn = self.mask(query, max(1, round(width * scale)), max(1, round(height * scale)), original=(width, height))
+        return resize_rle(encode_rle(drawn), width, height)
 
     def fits(self, box: Box) -> FloatArray:
         """How far each query's box overlaps a box, (N,) IoU; 0 for an empty mask."""

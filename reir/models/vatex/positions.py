@@ -26,8 +26,6 @@ def sine_positions(padding: Tensor, channels: int) -> Tensor:
 
 def _waves(places: Tensor, channels: int) -> Tensor:
     """Sines and cosines (B, channels, H, W), taking turns, of falling frequencies."""
-    pair = torch.arange(channels, device=places.device) // 2
+    pair = torch.arange(channels // 2, device=places.device)
     angles = places[:, None] / (_TEMPERATURE ** (2 * pair / channels))[:, None, None]
-    return torch.where(
-        (torch.arange(channels, device=places.device) % 2 == 0)[:, None, None], angles.sin(), angles.cos()
-    )
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1, 2)

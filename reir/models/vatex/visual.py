@@ -46,9 +46,18 @@ class SwinB(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from torchvision.models import swin_b
+        from torchvision.models import SwinTransformer
 
-        self.features = swin_b(weights=None, stochastic_depth_prob=_DROP_PATH).features
+        # As torchvision's swin_b, which fixes the share of blocks that are left out.
+        whole = SwinTransformer(
+            patch_size=[4, 4],
+            embed_dim=_SWIN_CHANNELS[0],
+            depths=[2, 2, 18, 2],
+            num_heads=[4, 8, 16, 32],
+            window_size=[7, 7],
+            stochastic_depth_prob=_DROP_PATH,
+        )
+        self.features = whole.features
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for channels in _SWIN_CHANNELS)
 
     def forward(self, images: Tensor, padding: Tensor | None) -> list[Tensor]:

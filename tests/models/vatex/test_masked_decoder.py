@@ -115,13 +115,21 @@ def test_queries_look_inside_their_masks_only():
     level = torch.zeros(1, 8, 4, 4)
     masks = torch.full((1, 1, 16, 16), -5.0)
     masks[..., :8, :8] = 5.0
-    hidden = decoder._hidden(masks, level, torch.zeros(1, 4, 4, dtype=torch.bool))
+    hidden = decoder._hidden(masks, level, None)
     assert hidden.shape == (2, 1, 16)
     seen = ~hidden[0, 0].reshape(4, 4)
     assert seen[:2, :2].all()
     assert seen.sum() == 4
-    empty = decoder._hidden(torch.full((1, 1, 16, 16), -5.0), level, torch.zeros(1, 4, 4, dtype=torch.bool))
+    empty = decoder._hidden(torch.full((1, 1, 16, 16), -5.0), level, None)
     assert not empty.any()
+    right = torch.zeros(1, 4, 4, dtype=torch.bool)
+    right[..., 1:] = True
+    padded = ~decoder._hidden(masks, level, right)[0, 0].reshape(4, 4)
+    assert padded[:2, 0].all()
+    assert padded.sum() == 2
+    nothing = ~decoder._hidden(torch.full((1, 1, 16, 16), -5.0), level, right)[0, 0].reshape(4, 4)
+    assert nothing[:, 0].all()
+    assert nothing.sum() == 4
 
 
 @torch.no_grad()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reir.geometry.masks import decode_rle
+from reir.models.vatex import masks
 from reir.models.vatex.masks import QueryMasks
 from reir.models.vatex.sizes import network_size
 
@@ -57,6 +59,16 @@ def test_a_mask_of_a_window_lies_in_it():
     half = found.mask(0, 50, 20, original=(100, 40))
     assert half[5:10, 15:25].all()
     assert half.sum() == 50
+
+
+def test_run_lengths_of_large_pictures_are_drawn_smaller(monkeypatch):
+    found = of(block(2, 4, 6, 10))
+    exact = decode_rle(found.rle(0, 640, 320))
+    assert np.array_equal(exact, found.mask(0, 640, 320, original=(640, 320)))
+    monkeypatch.setattr(masks, "_MOST_PIXELS", 160 * 80)
+    coarse = decode_rle(found.rle(0, 640, 320))
+    assert coarse.shape == exact.shape
+    assert (coarse & exact).sum() / (coarse | exact).sum() > 0.9
 
 
 def test_the_best_query_is_the_surest_with_a_mask():
