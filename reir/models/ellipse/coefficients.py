@@ -45,18 +45,17 @@ def box_of(ellipse: FloatArray, width: int, height: int) -> Box:
 def in_pixels(ellipse: FloatArray, width: int, height: int) -> dict[str, Any]:
     """The ellipse (5,) in pixels of a picture of ``width`` x ``height``, as JSON values.
 
-    ``centre`` [x, y], ``axes`` the longer and the shorter half axis, ``angle`` of the longer in degrees from the right
-    towards the bottom, in [0, 180).
+    ``centre`` [x, y], ``axes`` the longer and the shorter half axis, ``angle`` of the longer in radians from the right
+    towards the bottom, in [0, π).
     """
     cx, cy, a, b, angle = (float(value) for value in ellipse)
     turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     # The circle's image: the singular values are the half axes, the left vectors their directions.
     directions, axes, _ = np.linalg.svd(np.diag([width / 2, height / 2]) @ turned @ np.diag([a, b]))
-    degrees = float(np.degrees(np.arctan2(directions[1, 0], directions[0, 0])) % 180)
     return {
         "centre": [round((cx + 1) / 2 * width, 2), round((cy + 1) / 2 * height, 2)],
         "axes": [round(float(axis), 2) for axis in axes],
-        "angle": round(degrees, 2) % 180,
+        "angle": round(float(np.arctan2(directions[1, 0], directions[0, 0]) % np.pi), 4),
     }
 
 

@@ -1,0 +1,69 @@
+"""Tables 1 to 3 of Tune-An-Ellipse as markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from reir.metrics.bootstrap import bootstrap_intervals
+
+_LOSSES = ("sim", "inf", "sqz", "sim+inf", "sim+sqz", "inf+sqz", "sim+inf+sqz")
+_STARTS = (("S", "Top-1 (S)"), ("A", "Top-1 (A)"), ("S&A", "Top-10 (S) & Top-1 (A)"), ("A&S", "Top-10 (A) & Top-1 (S)"))
+_HEAD = "| {} | accuracy, % | mean IoU, % | difference in accuracy |\n| --- | --- | --- | --- |"
+
+
+def markdown(rows: Mapping[str, Sequence[float]], steps: int) -> str:
+    """Three tables of overlaps by row; every row has the same queries."""
+    best = "losses/sim+inf+sqz/ensemble"
+    first = [
+        ("F-RCNN, crops (as ReCLIP)", "F-RCNN/crops", "F-RCNN/ours"),
+        ("F-RCNN, Red Circle", "F-RCNN/red circle", "F-RCNN/ours"),
+        ("F-RCNN, differentiable ellipse", "F-RCNN/ours", None),
+        ("P-Ellipses, crops (as ReCLIP)", "P-Ellipses/crops", best),
+        ("P-Ellipses, score alone (as Red Circle)", "start/S/0", best),
+        (f"P-Ellipses, tuned, {steps} steps", best, None),
+    ]
+    single = "losses/sim+inf+sqz/single"
+    second = [
+        (
+            f"{name}, {cam} Grad-CAM",
+            f"losses/{name}/{cam}",
+            f"losses/sim+inf+sqz/{cam}" if name != _LOSSES[-1] else None,
+        )
+        for name in _LOSSES
+        for cam in ("single", "ensemble")
+    ]
+    second[-1] = (second[-1][0], second[-1][1], single)
+    third = [
+        (
+            f"{label}, {number} steps",
+            f"start/{name}/{key}",
+            None if (name, key) == ("S&A", "tuned") else "start/S&A/tuned",
+        )
+        for name, label in _STARTS
+        for key, number in (("0", 0), ("tuned", steps))
+    ]
+    parts = [
+        _table("Table 1: proposals", first, rows),
+        _table("Table 2: losses", second, rows),
+        _table("Table 3: initialisation (single Grad-CAM)", third, rows),
+    ]
+    count = len(next(iter(rows.values())))
+    return f"{count} expressions, IoU > 0.5; 95% bootstrap intervals.\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _table(title: str, lines: Sequence[tuple[str, str, str | None]], rows: Mapping[str, Sequence[float]]) -> str:
+    written = [_HEAD.format(title)]
+    for label, name, reference in lines:
+        overlaps = np.array(rows[name])
+        right = (overlaps > 0.5).astype(np.float64)
+        against = "" if reference is None else _figure(right - (np.array(rows[reference]) > 0.5), signed=True)
+        written.append(f"| {label} | {_figure(right)} | {_figure(overlaps)} | {against} |")
+    return "\n".join(written)
+
+
+def _figure(values: np.ndarray, *, signed: bool = False) -> str:
+    low, high = bootstrap_intervals(values[:, None])[0] * 100
+    sign = "+" if signed else ""
+    return f"{values.mean() * 100:{sign}.1f} [{low:.1f}, {high:.1f}]"
