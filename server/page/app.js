@@ -34,7 +34,8 @@ const LIKELY = 0.05 // chance from which a hit counts as one that fits
 const NO_FILTERS = { path: '', after: '', before: '', min: '' }
 const NO_STAGES = { rerank: '', refine: '', mask: '' }
 const STEPS = ['wait', 'encode', 'search', 'metadata', 'total'] // the other timings are those of stages
-const MASK_SIDE = 480 // pixels of a mask's longer side on the screen
+const MASK_SIDE = 320 // pixels of a mask's longer side in the grid
+const LARGE_MASK_SIDE = 1280
 const MASK_COLOURS = { best: [255, 206, 31, 120], other: [255, 255, 255, 92] }
 
 const EMPTY_GALLERY = 'The gallery holds no objects yet. Index a folder with: reir index FOLDER'
@@ -643,15 +644,15 @@ function cropFrame(hit) {
 // ---------------------------------------------------------------------------------------------- masks and ellipses
 
 /** The mask of a hit, and the ellipse that a stage drew, over a part of the picture. @param {Hit} hit @param {Box} [part] */
-function overlays(hit, best, part = [0, 0, hit.width, hit.height]) {
+function overlays(hit, best, part = [0, 0, hit.width, hit.height], side = MASK_SIDE) {
   const ellipse = Object.values(hit.stages).map((note) => note.ellipse).filter(Boolean).pop()
-  return [hit.mask ? maskNode(hit.mask, best, part) : null, ellipse ? ellipseNode(ellipse, part) : null].filter(Boolean)
+  return [hit.mask ? maskNode(hit.mask, best, part, side) : null, ellipse ? ellipseNode(ellipse, part) : null].filter(Boolean)
 }
 
 /** @param {Mask} mask @param {Box} part */
-function maskNode(mask, best, part) {
+function maskNode(mask, best, part, side) {
   const [left, top, right, bottom] = part
-  const scale = Math.min(1, MASK_SIDE / Math.max(right - left, bottom - top))
+  const scale = Math.min(1, side / Math.max(right - left, bottom - top))
   const canvas = make('canvas', { class: 'mask', 'aria-hidden': 'true' })
   canvas.width = Math.max(1, Math.round((right - left) * scale))
   canvas.height = Math.max(1, Math.round((bottom - top) * scale))
@@ -659,14 +660,19 @@ function maskNode(mask, best, part) {
   const pixels = pen.createImageData(canvas.width, canvas.height)
   const [height, width] = mask.size
   const ends = runEnds(mask.counts)
-  const colour = best ? MASK_COLOURS.best : MASK_COLOURS.other
+  const [red, green, blue, alpha] = best ? MASK_COLOURS.best : MASK_COLOURS.other
   let run = 0
   for (let x = 0; x < canvas.width; x += 1) {
     const column = clamp(Math.floor(left + (x + 0.5) / scale), 0, width - 1)
     for (let y = 0; y < canvas.height; y += 1) {
       const at = column * height + clamp(Math.floor(top + (y + 0.5) / scale), 0, height - 1)
       while (run < ends.length - 1 && ends[run] <= at) run += 1
-      if (run % 2) pixels.data.set(colour, 4 * (y * canvas.width + x)) // odd runs are the thing
+      if (run % 2 === 0) continue // odd runs are the thing
+      const pixel = 4 * (y * canvas.width + x)
+      pixels.data[pixel] = red
+      pixels.data[pixel + 1] = green
+      pixels.data[pixel + 2] = blue
+      pixels.data[pixel + 3] = alpha
     }
   }
   pen.putImageData(pixels, 0, 0)
@@ -1031,7 +1037,7 @@ function showPicture(picture, hits, others) {
   $('view-facts').textContent = facts(picture)
   $('view-problem').hidden = true
   $('view-boxes').replaceChildren(
-    ...hits.flatMap((hit, at) => overlays(hit, at === 0)).reverse(),
+    ...hits.flatMap((hit, at) => overlays(hit, at === 0, undefined, LARGE_MASK_SIDE)).reverse(),
     ...others.map((thing) => boxNode(thing, 'box other')), ...hits.map((hit) => boxNode(hit, 'box hit')).reverse())
   $('view-hits').replaceChildren(...hits.map((hit) => thingNode(hit, rating(hit), hit.probability === null ? 'score' : `score ${hit.score.toFixed(2)}`, stagesTold(hit))))
   $('view-others').replaceChildren(...others.map((thing) => thingNode(thing, '', `object ${Math.round(100 * thing.objectness)}%`)))

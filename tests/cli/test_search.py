@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import reir.models
+from reir import Gallery
 from tests.cli.conftest import Reir
+from tests.colour_crop_model import ColourCropModel
 from tests.search.galleries import paint
 
 COLOUR_OF_FIRST_BOX = (230, 40, 70)
@@ -178,3 +181,25 @@ def test_a_picture_that_vanished_is_told_and_the_rest_is_drawn(command: Reir, in
     assert done.err.count("red.png cannot be shown") == 2
     assert len(list((tmp_path / "found").iterdir())) == 2
     assert (tmp_path / "sheet.png").exists()
+
+
+def test_masks_are_drawn_on_saved_pictures_and_on_the_sheet(
+    command: Reir, photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with Gallery.create(photos, model=ColourCropModel()) as gallery:
+        gallery.add([photos], workers=0)
+    monkeypatch.setattr(reir.models, "load_model", lambda name, device: ColourCropModel())
+    monkeypatch.chdir(photos)
+    for mask in ((), ("--mask", "stored")):
+        folder, sheet = tmp_path / f"saved{len(mask)}", tmp_path / f"sheet{len(mask)}.png"
+        done = command("search", "red", "-t", "1", "--blend", "lambda=1", *mask, "--save", folder, "--sheet", sheet)
+        assert done.code == 0, done.err
+    plain, masked = (
+        np.asarray(Image.open(next((tmp_path / name).glob("*.jpg")))).astype(int) for name in ("saved0", "saved2")
+    )
+    tinted = np.abs(plain - masked).max(axis=2) > 20
+    assert tinted[14:26, 20:36].mean() > 0.8  # the red quadrant, below its label
+    assert not tinted[:, 50:].any()
+    sheets = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("sheet0.png", "sheet2.png")]
+    assert sheets[0].shape == sheets[1].shape
+    assert (np.abs(sheets[0] - sheets[1]).max(axis=2) > 20).mean() > 0.01
