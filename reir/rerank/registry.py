@@ -39,6 +39,15 @@ _ENTRIES: dict[tuple[str, Kind], StageEntry] = {
     (entry.name, entry.kind): entry
     for entry in (
         StageEntry(
+            name="rectifier",
+            kind="rerank",
+            summary="what the expression says of places, ranks and relations, decided among the instances of a picture",
+            works_with="any model",
+            loader="reir.rerank.rectifier:load",
+            paper=TAS_PAPER,
+            weights=False,
+        ),
+        StageEntry(
             name="templates",
             kind="rerank",
             summary="the expression with the place of each box in its picture, scored against the box's crop",
