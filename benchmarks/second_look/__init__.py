@@ -7,6 +7,18 @@ nothing of it is shipped. The scenes are those of ``benchmarks.bridging``:
     reir data synth scenes/validation --split validation --images 300
     reir data synth scenes/test --split test --images 1000
 
+Tune-An-Ellipse's towers, which know red ellipses, and its tables 1 to 3 (``runs/clip`` and ``runs/base`` are those of
+``benchmarks.bridging``):
+
+    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
+        --size a --out runs/towers/a
+    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
+        --size b --start runs/towers/a --patch-steps 0 --steps 320 --scenes 8 --learning-rate 7e-4 --out runs/towers/b
+    python -m benchmarks.second_look.ellipse_tables scenes/validation/validation.json --split validation
+        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse
+    python -m benchmarks.second_look.ellipse_tables scenes/test/test.json --split test
+        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse
+
 VATEX's parts in CLARE, with the tower of ``train_prompted_towers``:
 
     python -m benchmarks.second_look.universality runs/universality --tower runs/towers/a --steps 200
@@ -19,6 +31,11 @@ TAS's parts, and its tables 4 and 3:
         --validation scenes/validation/validation.json --out parts/captioner
     python -m benchmarks.second_look.tas_tables scenes/test/test.json --tower runs/clip --sam parts/sam
         --captioner parts/captioner --out runs/tas
+
+VATEX's tables 4 and 17:
+
+    python -m benchmarks.second_look.vatex_tables train --tower runs/clip --work runs/vatex
+    python -m benchmarks.second_look.vatex_tables report --work runs/vatex
 
 Each script's page tells the rest; results are in ``docs/second-look.md``.
 """

@@ -5,10 +5,10 @@
     python -m benchmarks.second_look.ellipse_tables scenes/test/test.json --split test --towers runs/towers/a
         runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse
 
-The first chooses the curve's width and the weight of the matching loss on validation and keeps them in ``chosen.json``; the second
-measures every row on the same expressions, drawn by a seed, and writes ``tables.json`` and ``tables.md``. It goes on in
-batches until ``--queries`` or ``--minutes`` are reached; a row counts only queries that all rows answered. The first
-tower scores, both give Grad-CAM ("ensemble"), or the first alone ("single").
+The first chooses the curve's width and the weight of the matching loss on validation and keeps them in ``chosen.json``;
+the second measures every row on the same expressions, drawn by a seed, and writes ``tables.json`` and ``tables.md``. It
+goes on in batches until ``--queries`` or ``--minutes`` are reached. The first tower scores, both give Grad-CAM
+("ensemble"), or the first alone ("single"). Run both with the same ``--steps``, ``--rate`` and ``--points``.
 
 Intervals are 95% bootstrap intervals over queries; a difference is that of paired queries.
 """
