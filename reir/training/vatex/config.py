@@ -45,6 +45,10 @@ class VatexNetwork(Section):
         default=_PAPER.backbone_channels, description="of the tiny backbone, at strides 4, 8, 16, 32"
     )
 
+    text_width: int = Field(default=_PAPER.text_width, description="of a text transformer without a tower")
+    text_layers: int = _PAPER.text_layers
+    text_heads: int = _PAPER.text_heads
+
     @field_validator("tower", mode="before")
     @classmethod
     def _no_tower(cls, value: Any) -> Any:
@@ -139,7 +143,8 @@ class VatexTraining(LoopConfig):
 
         It takes a tiny network, scenes of the package as photographs, and needs no weights.
         """
-        small = {"backbone": "tiny", "width": 32, "layers": 3, "heads": 2, "feedforward": 32, "side": 64}
+        small = {"backbone": "tiny", "backbone_channels": (16, 24, 32, 32), "width": 32, "layers": 3, "heads": 2}
+        small |= {"feedforward": 32, "side": 64, "text_width": 16, "text_heads": 2}
         tower = None if self.network.tower is None else UNTRAINED
         drops = tuple(range(4, 4 + len(self.optim.drops)))
         changes: dict[str, Any] = {

@@ -14,6 +14,7 @@ from PIL import Image
 from torch.utils.data import Dataset as TorchDataset
 
 from reir.data import Dataset, load_dataset
+from reir.data.pictures import find_picture
 from reir.errors import DatasetError, ImageUnreadableError
 from reir.geometry.masks import decode_rle
 from reir.imaging import decode_picture
@@ -41,7 +42,8 @@ class MaskedObject:
 class MaskedPicture:
     """One picture of a data set with the objects that expressions mean."""
 
-    path: Path
+    folder: Path
+    file_name: str
     width: int
     height: int
     objects: tuple[MaskedObject, ...]
@@ -66,7 +68,8 @@ def masked_pictures(dataset: Dataset, *, limit: int | None = None) -> list[Maske
         kinds.append(query.kind)
     pictures = [
         MaskedPicture(
-            dataset.images_root / image.file_name,
+            dataset.images_root,
+            image.file_name,
             image.width,
             image.height,
             tuple(MaskedObject(mask, tuple(texts), tuple(kinds)) for mask, texts, kinds in objects.values()),
@@ -74,9 +77,10 @@ def masked_pictures(dataset: Dataset, *, limit: int | None = None) -> list[Maske
         for image in dataset.images
         if (objects := found.get(image.file_name))
     ][:limit]
-    if not pictures[0].path.is_file():
+    first = pictures[0]
+    if find_picture((first.folder,), first.file_name) is None:
         raise DatasetError(
-            f"data set {dataset.path}: there is no picture {pictures[0].path}. Name their folder: "
+            f"data set {dataset.path}: there is no picture {first.folder / first.file_name}. Name their folder: "
             "--set photos.images=FOLDER"
         )
     return pictures
@@ -97,7 +101,7 @@ class PhotoRows(TorchDataset[MaskBatch]):
         self._order = Mixture([wide], [1.0], pictures=pictures, seed=seed, steps=steps)
         self._flip, self._composer, self._side, self._rows = config.flip, composer, side, rows
         self._seed, self._steps = seed, steps
-        self._told: set[Path] = set()
+        self._told: set[str] = set()
 
     def __len__(self) -> int:
         return self._steps
@@ -113,13 +117,12 @@ class PhotoRows(TorchDataset[MaskBatch]):
             try:
                 return photo_sample(picture, self._side, self._rows, rng, flip=self._flip)
             except ImageUnreadableError as error:
-                if picture.path not in self._told:
-                    self._told.add(picture.path)
+                if picture.file_name not in self._told:
+                    self._told.add(picture.file_name)
                     warnings.warn(f"left out of training: {error}", stacklevel=2)
             row = int(rng.integers(len(self._pictures)))
-        raise DatasetError(
-            f"{MOST_REPLACEMENTS} pictures in a row could not be read, such as {self._pictures[row].path}"
-        )
+        folder = self._pictures[row].folder
+        raise DatasetError(f"{MOST_REPLACEMENTS} pictures in a row could not be read. Look at the files in {folder}")
 
 
 def photo_sample(picture: MaskedPicture, side: int, rows: int, rng: np.random.Generator, *, flip: float) -> Sample:
@@ -147,10 +150,13 @@ def photo_pixels(picture: MaskedPicture, side: int) -> tuple[npt.NDArray[np.uint
     """
     height, width = network_size(picture.width, picture.height, side)
     scale = max(height / picture.height, width / picture.width)
-    decoded = decode_picture(picture.path, max_side=max(1, round(scale * max(picture.width, picture.height)))).picture
+    path = find_picture((picture.folder,), picture.file_name)
+    if path is None:
+        raise ImageUnreadableError(picture.folder / picture.file_name, "no such file")
+    decoded = decode_picture(path, max_side=max(1, round(scale * max(picture.width, picture.height)))).picture
     if (decoded.width, decoded.height) != (picture.width, picture.height):
         raise ImageUnreadableError(
-            picture.path,
+            path,
             f"is {decoded.width}x{decoded.height} upright, and its masks are for {picture.width}x{picture.height}",
         )
     pixels = np.asarray(Image.fromarray(decoded.pixels).resize((width, height), Image.Resampling.BILINEAR))
