@@ -28,7 +28,7 @@ def mcc_loss(
         negative: n (K, C), those of an expression of another object of the same picture.
         has_second: (K,) bool; where false the object has one expression only: p2 is taken to be p1, and the loss only
             pushes n away.
-        temperature: 1 in the paper.
+        temperature: 1 in the paper; 0.1 in its released code, which also takes the negatives of the whole batch.
         positive_below: see above.
     """
     if not len(first):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from reir import Gallery
 from reir.errors import UsageError
 from reir.geometry import paired_iou
 from reir.geometry.masks import decode_rle
@@ -17,7 +19,7 @@ from reir.rerank import Look, NetworkStage, PictureLook, list_stages, load_stage
 from reir.rerank.vatex import enlarged, moved
 from reir.types import Box, Hit, Instances, Picture
 from tests.grid_colour_model import GridColourModel
-from tests.models.vatex.trained_vatex import SCENES, SIDE, scene_mask, scene_picture, trained_vatex
+from tests.models.vatex.trained_vatex import SCENES, SIDE, scene_mask, scene_picture, scene_pixels, trained_vatex
 
 RED, BLUE = SCENES[0]["red"], SCENES[0]["blue"]
 MODEL = GridColourModel()
@@ -159,6 +161,28 @@ def test_masks_are_of_the_size_of_the_original(name: str) -> None:
     assert found.mask is not None
     assert found.mask["size"] == [SIDE * 10, SIDE * 10]
     assert paired_iou([found.box], [large.box])[0] > 0.8
+
+
+def test_in_a_search_of_a_gallery(name: str, tmp_path: Path) -> None:
+    for number, scene in enumerate(SCENES):
+        Image.fromarray(scene_pixels(scene, scale=3)).save(tmp_path / f"{number}.png")
+    with Gallery.create(tmp_path, model=GridColourModel()) as gallery:
+        gallery.add([tmp_path], workers=0)
+        for number, colour in ((0, "red"), (0, "blue"), (1, "green")):
+            plain = gallery.search(f"the {colour} block", top=1, flat=True)
+            result = gallery.search(f"the {colour} block", top=1, flat=True, refine=name, mask=name)
+            found = result.hits[0]
+            truth = [side * 3 for side in SCENES[number][colour]]
+            assert found.path == f"{number}.png"
+            assert paired_iou([plain.hits[0].box], [truth])[0] < 0.6
+            assert paired_iou([found.box], [truth])[0] > 0.8
+            assert found.mask is not None
+            mask = decode_rle(found.mask)
+            assert mask.shape == (found.height, found.width) == (3 * SIDE, 3 * SIDE)
+            inside = np.kron(scene_mask(SCENES[number][colour]), np.ones((3, 3), dtype=bool)).astype(bool)
+            assert (mask & inside).sum() / (mask | inside).sum() > 0.8
+            assert result.timings_ms["vatex"] > 0
+            assert result.warnings == plain.warnings
 
 
 def test_a_retrained_folder_is_another_network(name: str, tmp_path: Path) -> None:
