@@ -36,6 +36,20 @@ def box_text(hit: Hit) -> str:
     return ",".join(str(round(value)) for value in hit.box)
 
 
+def move_text(hit: Hit) -> str:
+    """How far the rerank stages moved a hit: ``↑3``, ``↓1``, or nothing."""
+    notes = [note for note in hit.stages.values() if "place_before" in note]
+    rise = notes[0]["place_before"] - notes[-1]["place"] if notes else 0
+    return f"{'↑' if rise > 0 else '↓'}{abs(rise)}" if rise else ""
+
+
+def stages_text(result: SearchResult) -> str:
+    """What the stages took: `` (templates 12 ms, sam 840 ms)``, or nothing."""
+    names = dict.fromkeys(name for hit in result.hits for name in hit.stages)
+    took = [f"{name} {result.timings_ms[name]:.0f} ms" for name in names if name in result.timings_ms]
+    return f" ({', '.join(took)})" if took else ""
+
+
 def print_paths(result: SearchResult, root: Path) -> None:
     """Print the pictures' full paths, best first, each once."""
     for path in dict.fromkeys(hit.path for hit in result.hits):
@@ -69,6 +83,9 @@ def _print_table(result: SearchResult, root: Path, see: str) -> None:
     if chances:
         table.add_column("chance", justify="right")
     table.add_column("score", justify="right")
+    moves = any(move_text(hit) for hit in result.hits)
+    if moves:
+        table.add_column("moved", justify="right", style="dim")
     table.add_column("picture", overflow="fold", ratio=1)
     table.add_column("box (x0,y0,x1,y1)", style="cyan", no_wrap=True)
     table.add_column("size", style="dim", no_wrap=True)
@@ -81,6 +98,7 @@ def _print_table(result: SearchResult, root: Path, see: str) -> None:
                 str(hit.rank) if first else "",
                 *([Text(worth_text(hit), style="bold" if first else "dim")] if chances else []),
                 Text(score_text(hit.score), style="bold" if first and not chances else "dim"),
+                *([move_text(hit)] if moves else []),
                 path,
                 box_text(hit),
                 f"{hit.width}x{hit.height}" if first else "",
@@ -89,4 +107,5 @@ def _print_table(result: SearchResult, root: Path, see: str) -> None:
     console.print(table)
     count = len(by_picture(result.hits))
     what = "1 place" if count == 1 else f"{count} places"
-    console.print(f"{what} in {result.timings_ms['total']:.0f} ms; see the boxes with {see}", style="dim")
+    took = f"{result.timings_ms['total']:.0f} ms{stages_text(result)}"
+    console.print(f"{what} in {took}; see the boxes with {see}", style="dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -75,6 +76,18 @@ def test_on_a_terminal_it_is_a_table_that_names_its_own_option(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb")
     assert "see the boxes with --save found.png" in command("ground", photo, "blue").out
+    monkeypatch.setattr(reir.models, "load_model", lambda name, device: ColourCropModel())
+    monkeypatch.setenv("COLUMNS", "120")
+    staged = ("ground", photo, "yellow", "-t", "4", "--rerank", "templates", "--mask", "stored")
+    shown = command(*staged).out
+    assert re.search(r"\(templates \d+ ms, stored \d+ ms\)", shown)
+    with monkeypatch.context() as piped:
+        piped.setattr("sys.stdout.isatty", lambda: False)
+        notes = [hit["stages"]["templates"] for hit in command(*staged, "--json").json["hits"]]
+    rises = [note["place_before"] - note["place"] for note in notes]
+    moves = [f"{'↑' if rise > 0 else '↓'}{abs(rise)}" for rise in rises if rise]
+    assert moves
+    assert re.findall(r"[↑↓]\d", shown) == moves
 
 
 def test_the_json_is_that_of_a_search(command: Reir, indexed: Path) -> None:
