@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -284,6 +284,8 @@ def _answers(
         scored = [replace(hit, score=p.total(alpha, lambda_)) for hit, p in zip(question.hits, each, strict=True)]
         ranked = sorted(scored, key=lambda hit: -hit.score)
         if rectifier is not None:
+            # The rectifier asks the model which masks a phrase means: by the same parts of the score.
+            question.look.blend = {"alpha": alpha, "lambda": lambda_}
             ranked = list(run_stage(rectifier, question.expression, ranked, question.look, seconds=SECONDS).hits)
         answers.append(question.counts[ranked[0].instance_id])
     return answers
@@ -343,29 +345,34 @@ def _markdown(report: dict[str, Any]) -> str:
         low, high = figure["interval"]
         return f"{100 * figure['value']:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
-    lines = [f"{report['queries']} queries, {report['pictures']} pictures, {report['masks']} masks", ""]
     kinds = [key for key in ("captioner", "true captions") if key in report]
-    lines += [
-        "| " + " | ".join(["score", *(f"{name} {kind}" for kind in kinds for name in ("oIoU,", "mIoU,"))]) + " |",
-        "| " + " | ".join(["---"] * (1 + 2 * len(kinds))) + " |",
-    ]
-    for row in ROWS:
-        figures = [report[kind]["table4"][row][name] for kind in kinds for name in ("overall_iou", "mean_iou")]
-        lines.append("| " + " | ".join([row, *map(cell, figures)]) + " |")
-    best = [report[kind]["best_mask"][name] for kind in kinds for name in ("overall_iou", "mean_iou")]
-    lines += ["| " + " | ".join(["best of SAM's masks", *map(cell, best)]) + " |", ""]
-    for row in report[kinds[0]]["differences"]:
-        figures = [report[kind]["differences"][row][name] for kind in kinds for name in ("overall_iou", "mean_iou")]
-        lines.append("| " + " | ".join([row, *map(cell, figures)]) + " |")
-    for weight, fixed in (("alpha", f"lambda {LAMBDA:g}"), ("lambda", f"alpha {ALPHA:g}")):
-        lines += ["", f"{weight}, with {fixed} and the rectifier (the paper's rule)", ""]
-        for key in report[kinds[0]][weight]:
-            figures = [report[kind][weight][key][name] for kind in kinds for name in ("overall_iou", "mean_iou")]
-            lines.append("| " + " | ".join([key, *map(cell, figures)]) + " |")
-    lines += ["", f"mIoU by kind of expression ({kinds[0]})", ""]
-    for kind, values in report[kinds[0]]["by_kind"].items():
-        told = [f"{100 * values[row]:.1f}" for row in ROWS]
-        lines.append("| " + " | ".join([f"{kind} ({values['queries']})", *told]) + " |")
+    names = {"overall_iou": "oIoU", "mean_iou": "mIoU"}
+    columns = [f"{title}, {kind}" for kind in kinds for title in names.values()]
+
+    def head(first: str, titles: Sequence[str]) -> list[str]:
+        return ["", f"| {' | '.join([first, *titles])} |", f"| {' | '.join(['---'] * (1 + len(titles)))} |"]
+
+    def line(title: str, pick: Callable[[dict[str, Any]], dict[str, Any]]) -> str:
+        return f"| {' | '.join([title, *(cell(pick(report[kind])[name]) for kind in kinds for name in names)])} |"
+
+    lines = [f"{report['queries']} queries, {report['pictures']} pictures, {report['masks']} masks"]
+    lines += head("Table 4", columns)
+    lines += [line(row, lambda part, row=row: part["table4"][row]) for row in ROWS]  # type: ignore[misc]
+    lines += [line("best of SAM's masks", lambda part: part["best_mask"])]
+    lines += head("difference", columns)
+    compared = [f"{list(ROWS)[b]} - {list(ROWS)[a]}" for a, b in DIFFERENCES]
+    lines += [line(row, lambda part, row=row: part["differences"][row]) for row in compared]  # type: ignore[misc]
+    for weight, fixed, values in (("alpha", f"lambda {LAMBDA:g}", ALPHAS), ("lambda", f"alpha {ALPHA:g}", LAMBDAS)):
+        lines += head(f"Table 3: {weight}, with {fixed} and the paper's rule", columns)
+        lines += [
+            line(f"{value:g}", lambda part, key=f"{value:g}", weight=weight: part[weight][key])  # type: ignore[misc]
+            for value in values
+        ]
+    for kind in kinds:
+        lines += head(f"mIoU by kind of expression, {kind}", list(ROWS))
+        for asked, figures in report[kind]["by_kind"].items():
+            told = [f"{100 * figures[row]:.1f}" for row in ROWS]
+            lines.append("| " + " | ".join([f"{asked} ({figures['queries']})", *told]) + " |")
     return "\n".join(lines) + "\n"
 
 
