@@ -14,7 +14,9 @@ from reir.geometry.ranks import axis_keys, count_chance, in_column, leads, middl
 from reir.text.spatial import Clock, Constraint, Described, Rank, Region, Related
 
 _SAME = 0.6
-"""IoU from which two boxes are taken for the same thing."""
+"""IoU from which two boxes are taken for the same thing ..."""
+_WITHIN = 0.8
+"""... and share of the smaller one that both cover, from which one of two such things is a part of the other."""
 _CHOOSING = 0.5
 """How much "left cat" asks for the leftmost one, as against any that lies left."""
 _COUNT = 0.5
@@ -46,18 +48,24 @@ class Placed:
         apart: npt.NDArray[np.bool_] = self.pairs.iou < _SAME
         return apart
 
+    @cached_property
+    def alike(self) -> npt.NDArray[np.bool_]:
+        """Which two boxes (B, N, N) are of one thing, or one of a part of it, where both are called the same."""
+        alike: npt.NDArray[np.bool_] = ~self.apart | (self.pairs.shared >= _WITHIN * self.pairs.least("area"))
+        return alike
+
     def members_of(self, phrase: str) -> Reals:
         """The chances (B, N) that a phrase means each instance; 1 for no phrase."""
         return self.members[phrase] if phrase else self.present.astype(np.float64)
 
     def counted(self, phrase: str) -> Reals:
-        """The same, of several boxes of one thing the likeliest alone (of equal ones the first)."""
+        """The same, of several boxes of one thing and its parts the likeliest alone (of equal ones the first)."""
         members = self.members_of(phrase)
         order = np.argsort(-members, axis=1, kind="stable")
         kept = np.zeros(members.shape, dtype=np.bool_)
         pictures = np.arange(len(members))
         for rows in order.T:
-            same = ~self.apart[pictures, rows] & kept
+            same = self.alike[pictures, rows] & kept
             kept[pictures, rows] = ~same.any(axis=1)
         return members * kept
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 
-from reir.geometry.places import Reals, centres_of, half_of_centres
+from reir.geometry.places import Reals, centres_of, half_of_centres, ramp
 from reir.models.specification import ModelSpec
 from reir.protocols import Model
 from reir.rerank.chain import noted
@@ -25,16 +25,16 @@ from reir.types import FloatArray, Hit
 
 MODES: Final = ("full", "paper")
 _REMEMBERED: Final = 1024
-_MEANT: Final = 0.7
-"""Where between the median and the best score of the phrase among the pictures' instances it begins to mean one ..."""
-_WIDTH: Final = 0.1
-"""... and how smoothly, as a share of that distance."""
+_OTHERS: Final = ("person", "animal", "car", "tree", "chair", "table", "food", "building", "clothing", "ball", "flower")
+"""Nouns whose scores tell how a phrase scores an instance that it does not mean."""
+_MEANT: Final = 0.8
+"""Where between such a score and the phrase's best it begins to mean an instance ..."""
+_WIDTH: Final = 0.2
+"""... and how smoothly, as a share of that distance on either side."""
 _LEAST: Final = 1e-3
 """No evidence against an instance is stronger: boxes, scores and rules all err."""
 _WEIGHT: Final = 0.4
-"""How much a factor e of evidence changes the score, as a share of the distance between best and median hit."""
-_BEST: Final = 3
-"""So many best scores are averaged."""
+"""How much a factor e of evidence changes the score, as a share of the distance between best and worst hit."""
 
 
 def load(spec: ModelSpec) -> Rectifier:
@@ -52,7 +52,7 @@ class Rectifier:
     counts, softly, because boxes and rules err; which instances a phrase means (the subject, what is counted, the
     anchors) is decided by the model's own scores of that phrase. An instance i with score S gets
 
-        S + weight · (best - median of all S) · log(max(m_i f_i, 0.001))
+        S + weight · (best S - worst S of all hits) · log(max(m_i f_i, 0.001))
 
     with m the chance that the subject's phrase means it and f how well it fits the places. A centre is the mean of the
     mask's pixels where the index holds a mask, else that of the box. No pixel is read.
@@ -106,8 +106,10 @@ class Rectifier:
 
     def _weighed(self, described: Described, hits: Sequence[Hit], group: _Group, look: Look) -> list[Hit]:
         phrases = tuple(dict.fromkeys(described.phrases()))
-        vectors = self._phrase_vectors(phrases, look)
-        placed = group.placed({phrase: meant(group.vectors @ vectors[phrase]) for phrase in phrases})
+        vectors = self._phrase_vectors((*phrases, *_OTHERS), look) if phrases else {}
+        others = np.stack([group.vectors @ vectors[noun] for noun in _OTHERS]) if phrases else np.zeros((1, 1))
+        usual = float(np.median(np.median(others, axis=0)))
+        placed = group.placed({phrase: meant(group.vectors @ vectors[phrase], usual) for phrase in phrases})
         fit = place_fit(described, placed)
         chance = placed.members_of(described.phrase) * fit
         old = np.array([hit.score for hit in hits])
@@ -135,19 +137,23 @@ class Rectifier:
         return known
 
 
-def meant(scores: npt.NDArray[Any]) -> Reals:
+def meant(scores: npt.NDArray[Any], usual: float) -> Reals:
     """The chance (M,) that a phrase with these scores (M,) of the instances of some pictures means each of them.
 
-    Half at a share of the way from the median to the best; so at least one of the instances is meant.
+    Half at a share of the way from ``usual``, the score of what a phrase does not mean, to the best score; so of
+    pictures that show nothing but zebras, "zebra" means all. Where no score is better than usual, nothing is known: 1
+    for all.
     """
     values = np.asarray(scores, dtype=np.float64)
-    best, median = float(np.sort(values)[-_BEST:].mean()), float(np.median(values))
-    reach = max(best - median, 1e-9)
-    return 1 / (1 + np.exp(np.clip(-(values - median - _MEANT * reach) / (_WIDTH * reach), -30, 30)))
+    reach = float(values.max()) - usual
+    if reach <= 0:
+        return np.ones(len(values))
+    return ramp((values - usual) / reach, _MEANT - _WIDTH, _MEANT + _WIDTH)
 
 
 def _spread(scores: Reals) -> float:
-    return float(np.sort(scores)[-_BEST:].mean() - np.median(scores))
+    """From the worst to the best score, the model's own scale; 1 where all are equal."""
+    return float(np.ptp(scores)) or 1.0
 
 
 def _sides(described: Described) -> tuple[str, ...]:
