@@ -20,6 +20,8 @@ def markdown(rows: Mapping[str, Sequence[float]], steps: int) -> str:
         ("F-RCNN, crops (as ReCLIP)", "F-RCNN/crops", "F-RCNN/ours"),
         ("F-RCNN, Red Circle", "F-RCNN/red circle", "F-RCNN/ours"),
         ("F-RCNN, differentiable ellipse", "F-RCNN/ours", None),
+        (f"F-RCNN, differentiable ellipse, then tuned, {steps} steps", "F-RCNN/tuned", "F-RCNN/ours"),
+        (f"the true box, tuned, {steps} steps", "truth/tuned", None),
         ("P-Ellipses, crops (as ReCLIP)", "P-Ellipses/crops", best),
         ("P-Ellipses, score alone (as Red Circle)", "start/S/0", best),
         (f"P-Ellipses, tuned, {steps} steps", best, None),

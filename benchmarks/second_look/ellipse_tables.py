@@ -149,7 +149,7 @@ class Bench:
                     row.append(0.0)
                 continue
             text = self.first.texts([query.text])[0]
-            shapes = np.stack([inscribed(tuple(box), query.picture.width, query.picture.height) for box in boxes])
+            shapes = _inscribed(query, boxes)
             asked = self.asked([query], settings, ensemble=False)
             values = {
                 "crops": self._crop_scores(query, boxes, text),
@@ -159,6 +159,21 @@ class Bench:
             for name, scores in values.items():
                 rows[name].append(overlap(query, tuple(boxes[int(scores.argmax())].tolist())))
         return rows
+
+    def refined(self, queries: Sequence[Query], settings: EllipseSettings) -> dict[str, list[float]]:
+        """Rows of the refine stage: tuned from the detector's box that scores best, and from the true box itself."""
+        boxes = []
+        for query, found in zip(queries, self.detector.extract([query.picture for query in queries]), strict=True):
+            shapes = _inscribed(query, found.boxes if len(found) else np.array([query.truth]))
+            asked = self.asked([query], settings, ensemble=False)
+            boxes.append(shapes[int(asked.matching(torch.from_numpy(shapes), _rows(0, len(shapes))).argmax())])
+        true = np.concatenate([_inscribed(query, np.array([query.truth])) for query in queries])
+        ensemble = self.asked(queries, settings, ensemble=True)
+        starts = {"F-RCNN/tuned": np.stack(boxes), "truth/tuned": true}
+        return {
+            name: overlaps(queries, tune(ensemble, torch.from_numpy(start), settings).ellipses)
+            for name, start in starts.items()
+        }
 
     def anchor_crops(self, queries: Sequence[Query]) -> list[float]:
         """Overlaps of the anchor whose crop fits best."""
@@ -186,6 +201,11 @@ class Bench:
         batch = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
         with torch.no_grad():
             return self.first.embed(batch) @ text
+
+
+def _inscribed(query: Query, boxes: FloatArray) -> FloatArray:
+    """The ellipses (N, 5) within boxes (N, 4)."""
+    return np.stack([inscribed(tuple(box), query.picture.width, query.picture.height) for box in boxes.tolist()])
 
 
 def overlap(query: Query, box: Box) -> float:
@@ -232,6 +252,7 @@ def _batch_rows(
     scores = bench.anchor_scores(single, len(batch))
     activations = bench.anchor_activations(single, len(batch))
     seconds["anchors"] = seconds.get("anchors", 0.0) + time.monotonic() - began
+    rows |= bench.refined(batch, settings)
     rows["P-Ellipses/crops"] = bench.anchor_crops(batch)
     by_activation = activations.topk(settings.top, dim=1).indices
     starts = {
