@@ -25,6 +25,10 @@ VISIONS: dict[str, dict[str, Any]] = {
     "vit-mean": {**VIT, "layers": 2, "pool_type": "avg"},
     "timm-vit": {**VIT_16, "timm_pool": "token"},
     "timm-mean": {**VIT_16, "timm_pool": "avg"},
+    "timm-siglip": {
+        **{"image_size": 224, "timm_model_name": "vit_base_patch16_siglip_224", "timm_model_pretrained": False},
+        **{"timm_pool": "map", "timm_proj": "none"},
+    },
     "resnet": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "head_width": 32},
 }
 
@@ -43,14 +47,17 @@ class Chances(torch.nn.Module):
         return self.scores(pixels).softmax(dim=1)
 
 
-@pytest.mark.parametrize("kind", VISIONS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind == "timm-siglip" else ()) for kind in VISIONS]
+)
 def test_maps_equal_those_of_the_package(kind: str, tmp_path: Path) -> None:
     package = pytest.importorskip("pytorch_grad_cam", reason="needs the package grad-cam (pip install reir[dev])")
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     vision = VISIONS[kind]
-    tower = PromptedTower(ClipTower.load(str(save_tiny_tower(tmp_path, vision_cfg=vision))), device="cpu")
-    visual, _ = tower._network
+    dimension = 768 if kind == "timm-siglip" else 16  # SigLIP's has no projection
+    folder = save_tiny_tower(tmp_path, vision_cfg=vision, dimension=dimension)
+    visual, _ = PromptedTower(ClipTower.load(str(folder)), device="cpu")._network
     side = vision["image_size"]
     with torch.no_grad():  # the tiny towers' weights grow so large in deep networks that gradients are rounding
         for parameter in visual.parameters():
@@ -58,7 +65,7 @@ def test_maps_equal_those_of_the_package(kind: str, tmp_path: Path) -> None:
                 parameter.mul_(0.2)
     generator = torch.Generator().manual_seed(1)
     pixels = torch.randn(PICTURES, 3, side, side, generator=generator)
-    texts = torch.nn.functional.normalize(torch.randn(1 + BACKGROUNDS, 16, generator=generator), dim=-1)
+    texts = torch.nn.functional.normalize(torch.randn(1 + BACKGROUNDS, dimension, generator=generator), dim=-1)
     model = Chances(visual, texts, sharpness=3.0)
 
     def as_map(tokens: torch.Tensor) -> torch.Tensor:
