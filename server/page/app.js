@@ -576,6 +576,7 @@ function stagesTold(hit) {
   return Object.entries(hit.stages).map(([name, note]) => {
     const said = []
     if (note.place_before) said.push(note.place_before === note.place ? `place ${note.place} kept` : `place ${note.place_before} → ${note.place}`)
+    if (note.position) said.push(note.position)
     if (note.box_before) said.push('box fitted')
     if (note.found !== undefined) said.push(note.found ? 'mask found' : 'no mask')
     if (note.why ?? note.error) said.push(note.why ?? note.error)
