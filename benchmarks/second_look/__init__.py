@@ -15,9 +15,11 @@ Tune-An-Ellipse's towers, which know red ellipses, and its tables 1 to 3 (``runs
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
         --size b --start runs/towers/a --patch-steps 0 --steps 320 --scenes 8 --learning-rate 7e-4 --out runs/towers/b
     python -m benchmarks.second_look.ellipse_tables scenes/validation/validation.json --split validation
-        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse
+        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse --points 6
+        --steps 50 --rate 4e-3 --queries 16
     python -m benchmarks.second_look.ellipse_tables scenes/test/test.json --split test
-        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse
+        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse --points 6
+        --steps 50 --rate 4e-3 --queries 32
 
 VATEX's parts in CLARE, with the tower of ``train_prompted_towers``:
 
