@@ -31,7 +31,7 @@ def vatex_losses(
         triplets: (K, 3) int64 rows; None leaves the MCC out.
         weights: of the matching's costs.
     """
-    size = output.mask_logits.shape[-2:]
+    size = (int(output.mask_logits.shape[-2]), int(output.mask_logits.shape[-1]))
     targets = F.adaptive_avg_pool2d(masks[:, None].float(), size)[:, 0]
     valid = None if padding is None else F.adaptive_avg_pool2d((~padding)[:, None].float(), size)[:, 0] > 0
     matched = match_masks(
