@@ -211,6 +211,7 @@ def main() -> None:
             record.setdefault(row, {})[str(seed)] = bench.figures(row, seed)
             facts = {
                 "commit": environment()["commit"],
+                "steps": arguments.steps,
                 "gallery": SCENES,
                 "expressions": len(bench.gallery.expressions),
             }
