@@ -1,24 +1,25 @@
-"""Train a small ViT that knows red ellipses, on emoji scenes: a stand-in for the CLIP of Tune-An-Ellipse.
+"""Train a small CLIP that knows red ellipses, on emoji scenes: a stand-in for the CLIP of Tune-An-Ellipse.
 
-    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
-        --size a --out runs/towers/a
-    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
-        --size b --start runs/towers/a --patch-steps 0 --steps 320 --scenes 8 --learning-rate 7e-4 --out runs/towers/b
+    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
+        --side 192 --out runs/towers/prompted
+    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
+        --side 256 --steps 0 --out runs/towers/crops
 
-CLIP learned of red circles from the web's pictures; a tower of this world learns of them here, with what section 5 of
-the paper proposes beside: ellipses on background and on parts of objects as negatives. Its texts are embedded by the
-text half of ``benchmarks.bridging.train_clip``, locked (as in LiT), so all towers share one space of texts. First whole
-scenes and crops alone, then four kinds of pictures together:
+CLIP learned of red circles from the web's pictures; a tower of this world learns of them here. It goes on from the CLIP
+of ``benchmarks.bridging.train_clip``, which knows crops, with larger pictures: the places of its attention pool are
+spread, as those of CLIP's ViT-L/14@336 were; its text half and the statistics of its normalisations stay. Three kinds
+of pictures together:
 
 - a scene with an ellipse around an object, told from other objects' expressions, and that object's expression told from
-  other scenes and from misplaced ellipses in the same scene;
-- whole scenes, each patch's token told what it shows ("COLOUR NOUN" or the place), so that tokens lie in the
-  texts' space;
-- whole scenes, embedded near the captions of their objects;
+  other scenes and from misplaced ellipses in the same scene: on background and on parts, the negatives that section 5
+  of the paper proposes. Fitting ellipses are nearer to their expression than to the background prompts, misplaced ones
+  farther;
+- whole scenes, embedded near the captions of their objects, and each place of the last map told what it shows
+  ("COLOUR NOUN" or the place of the scene);
 - crops, embedded near their object's caption.
 
-The second tower goes on from the first with larger pictures, as CLIP's ViT-L/14@336 did. Writes a folder that
-``ClipTower.load`` and open_clip's ``local-dir:`` take; goes on from its last checkpoint when it is started again.
+Without steps it is the same CLIP for larger pictures. Writes a folder that ``ClipTower.load`` and open_clip's
+``local-dir:`` take; goes on from its last checkpoint when it is started again.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from benchmarks.bridging.train_clip import PREPROCESS
 from benchmarks.machine import print_machine
 from benchmarks.second_look.prompted_scenes import (
     NOTHING,
@@ -51,21 +52,15 @@ from benchmarks.second_look.prompted_scenes import (
     misplaced_ellipse,
     read_prompted,
 )
+from reir.models.ellipse import background_prompts
 from reir.models.ellipse.drawing import draw, signed_field
 from reir.models.towers import ClipTower
+from reir.models.vatex.prior import pooled_places
 from reir.types import FloatArray
 
-SIZES = {
-    "a": {"image_size": 128, "patch_size": 16, "width": 128, "layers": 4, "head_width": 32},
-    "b": {"image_size": 192, "patch_size": 16, "width": 128, "layers": 4, "head_width": 32},
-}
-PREPROCESS = {
-    "mean": [0.48145466, 0.4578275, 0.40821073],
-    "std": [0.26862954, 0.26130258, 0.27577711],
-    "interpolation": "bicubic",
-    "resize_mode": "squash",
-}
 SIDES = re.compile("left|right")
+SHARPEST = 30
+"""What cosines are multiplied with at most: the start's is for crops, and too sharp for what it knows of scenes."""
 HELD_OUT = 300
 """Pictures at the end of the file that are not trained on."""
 SIGMAS = (0.05, 0.12)
@@ -75,40 +70,33 @@ SIGMAS = (0.05, 0.12)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--text", type=Path, required=True, help="the folder of benchmarks.bridging.train_clip")
-    parser.add_argument("--size", choices=sorted(SIZES), required=True)
-    parser.add_argument("--start", type=Path, help="a tower to go on from, perhaps of smaller pictures")
+    parser.add_argument("--start", type=Path, required=True, help="the folder of benchmarks.bridging.train_clip")
+    parser.add_argument("--side", type=int, default=192, help="pixels of the pictures' sides: 128, 192 or 256")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where pixels are kept; by default beside --out")
-    parser.add_argument("--steps", type=int, default=6500)
-    parser.add_argument("--patch-steps", type=int, default=3500, help="steps before the first ellipse")
-    parser.add_argument("--pictures", type=int, default=16, help="pictures of each of these")
-    parser.add_argument(
-        "--scenes", type=int, default=10, help="scenes of each later step: nearly four pictures of each"
-    )
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--steps", type=int, default=380)
+    parser.add_argument("--scenes", type=int, default=10, help="scenes of each step: nearly four pictures of each")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     print_machine(["torch", "open_clip_torch"], seed=arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    config = enlarged_config(arguments.start, arguments.side)
+    model = open_clip.model.CLIP(**config["model_cfg"])
+    model.load_state_dict(enlarged_weights(arguments.start, arguments.side))
+    if not arguments.steps:
+        _save(model, config, arguments.out)
+        return
     cache = arguments.cache or arguments.out.parent / "cache"
-    config = _config(arguments.text, SIZES[arguments.size])
-    side = config["vision_cfg"]["image_size"]
-    scenes = read_prompted(arguments.dataset, cache, side)
-    texts = Texts(scenes, ClipTower.load(str(arguments.text), device="cpu"), cache)
+    scenes = read_prompted(arguments.dataset, cache, arguments.side)
+    texts = Texts(scenes, ClipTower.load(str(arguments.start), device="cpu"), cache)
     training = scenes.part(slice(0, -HELD_OUT))
     held_out = scenes.part(slice(-HELD_OUT, None))
 
     torch.manual_seed(arguments.seed)
-    model = open_clip.model.CLIP(**config)
-    model.load_state_dict(_text_half(arguments.text), strict=False)
-    if arguments.start:
-        model.load_state_dict(_enlarged(arguments.start, config["vision_cfg"]), strict=False)
-    visual = model.visual.train()
-    visual.output_tokens = True
-    print(f"model     {sum(p.numel() for p in visual.parameters()) / 1e6:.1f} M parameters of the image tower")
-    middle = Middle(visual)
-    parameters = [*visual.parameters(), *middle.parameters(), model.logit_scale]
+    visual = model.visual.eval().to(memory_format=torch.channels_last)  # the statistics stay: crops' fit scenes too
+    parameters = [*visual.parameters(), model.logit_scale]
+    print(f"model     {sum(p.numel() for p in parameters) / 1e6:.1f} M parameters of the image tower")
     optim = torch.optim.AdamW(
         [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05},
@@ -118,52 +106,47 @@ def main() -> None:
         betas=(0.9, 0.98),
         fused=True,
     )
+    with torch.no_grad():
+        model.logit_scale.clamp_(0, math.log(SHARPEST))
     checkpoint, first = arguments.out / "checkpoint.pt", 0
     if checkpoint.is_file():
         saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(saved["model"])
-        middle.load_state_dict(saved["middle"])
         optim.load_state_dict(saved["optim"])
         first = saved["step"]
     started, total, seen = time.perf_counter(), np.zeros(5), 0
     for step in range(first, arguments.steps):
         for group in optim.param_groups:
             group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
-        ellipses = step >= arguments.patch_steps
         rng = np.random.default_rng([arguments.seed, step])
-        batch = Batch(training, arguments.scenes if ellipses else arguments.pictures, rng, ellipses=ellipses)
-        losses = _losses(model, middle, batch, texts)
+        losses = _losses(model, Batch(training, arguments.scenes, rng), texts)
         optim.zero_grad(set_to_none=True)
         (losses[0] + losses[1] + losses[2] + 0.3 * losses[3] + 0.5 * losses[4]).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 2.0)
         optim.step()
         with torch.no_grad():
-            model.logit_scale.clamp_(0, math.log(100))
+            model.logit_scale.clamp_(0, math.log(SHARPEST))
         total, seen, done = total + [float(loss.detach()) for loss in losses], seen + 1, step + 1
-        if done % 250 == 0:
+        if done % 20 == 0:
             minutes = (time.perf_counter() - started) / 60
             parts = ", ".join(f"{value:.3f}" for value in total / seen)
             print(
-                f"step {done}/{arguments.steps} {minutes:.1f} min: ellipses, patches, before, scenes, crops {parts}",
+                f"step {done}/{arguments.steps} {minutes:.1f} min: ellipses, background, places, scenes, crops {parts}",
                 flush=True,
             )
             total, seen = np.zeros(5), 0
-        if done % 1000 == 0 or done == arguments.steps:
+        if done % 100 == 0 or done == arguments.steps:
             temporary = checkpoint.with_suffix(".tmp")
-            torch.save(
-                {"model": model.state_dict(), "middle": middle.state_dict(), "optim": optim.state_dict(), "step": done},
-                temporary,
-            )
+            torch.save({"model": model.state_dict(), "optim": optim.state_dict(), "step": done}, temporary)
             temporary.replace(checkpoint)
             _save(model, config, arguments.out)
-            last = done == arguments.steps
-            figures = _held_out(visual.eval(), held_out if last else held_out.part(slice(0, 100)), texts)
-            visual.train()
-            print(f"held out  {json.dumps(figures)}", flush=True)
+    print(f"held out  {json.dumps(_held_out(visual, held_out, texts))}", flush=True)
 
 
 class Texts:
-    """Every text's embedding by the locked text half: expressions (Q, E), captions and nouns in each template."""
+    """Every text's embedding by the locked text half: expressions (Q, E), captions and nouns in each template,
+    background prompts (J, E).
+    """
 
     def __init__(self, scenes: PromptedScenes, tower: ClipTower, cache: Path) -> None:
         self.expressions = torch.from_numpy(embed_texts(tower, scenes.expressions, cache / "expressions.npy"))
@@ -173,18 +156,19 @@ class Texts:
         filled = [template.format(text) for template in TEMPLATES for text in scenes.nouns]
         self.nouns = torch.from_numpy(embed_texts(tower, filled, cache / "nouns.npy"))
         self.nouns = self.nouns.view(len(TEMPLATES), len(scenes.nouns), -1)
+        self.background = torch.from_numpy(tower.encode_texts(background_prompts()))
 
 
 class Batch:
     """The pictures of one step with what they show, drawn by a random generator.
 
     ``prompted`` (I, 3, S, S): two pictures with fitting ellipses of each scene with as many objects, then one with a
-    misplaced one. The first ``len(expressions)`` fit. ``pixels`` are half of the scenes without, ``crops`` a third.
-    Scenes are mirrored at random where no word of their expressions forbids it. Without ``ellipses`` all scenes are in
-    ``pixels``.
+    misplaced one. The first ``fitting`` fit. ``pixels`` are half of the scenes without, ``crops`` a third.
+    Scenes are mirrored at random where no word of their expressions forbids it. ``expressions`` (I,) are those of the
+    fitting ellipses, then those that the misplaced ones miss.
     """
 
-    def __init__(self, scenes: PromptedScenes, count: int, rng: np.random.Generator, *, ellipses: bool) -> None:
+    def __init__(self, scenes: PromptedScenes, count: int, rng: np.random.Generator) -> None:
         rows = rng.choice(len(scenes.objects), size=count, replace=False)
         self.template = int(rng.integers(len(TEMPLATES)))
         self.by_noun = bool(rng.random() < 0.3)
@@ -196,7 +180,7 @@ class Batch:
             having = [k for k, thing in enumerate(things) if thing.expressions]
             asked = [
                 (k, int(rng.choice(things[k].expressions)))
-                for k in rng.choice(having, size=min(2, len(having)) * ellipses, replace=False)
+                for k in rng.choice(having, size=min(2, len(having)), replace=False)
             ]
             if rng.random() < 0.5 and not any(SIDES.search(scenes.expressions[words]) for _, words in asked):
                 pictures[i], maps[i] = pictures[i, :, ::-1], maps[i, :, ::-1]
@@ -207,12 +191,13 @@ class Batch:
             if asked:
                 boxes = np.stack([thing.box for thing in things])
                 ellipse, ground = misplaced_ellipse(things[asked[0][0]].box, boxes, rng)
-                misplaced.append((i, ellipse, int(scenes.places[row]) if ground else -1))
-        self.pixels = _as_pixels(pictures[: count // 2 if ellipses else count])
+                misplaced.append((i, ellipse, asked[0][1], int(scenes.places[row]) if ground else -1))
+        self.pixels = _as_pixels(pictures[: count // 2])
         self.scene = torch.tensor([i for i, *_ in fitting] + [i for i, *_ in misplaced], dtype=torch.long)
-        shapes = [shape for _, shape, *_ in fitting] + [shape for _, shape, _ in misplaced]
+        shapes = [shape for _, shape, *_ in (*fitting, *misplaced)]
         self.ellipses = torch.from_numpy(np.array(shapes, dtype=np.float32).reshape(-1, 5))
-        self.expressions = torch.tensor([words for _, _, words, _ in fitting])
+        self.fitting = len(fitting)
+        self.expressions = torch.tensor([words for _, _, words, _ in (*fitting, *misplaced)])
         self.nouns = torch.tensor([thing.noun for *_, thing in fitting])
         captions = [thing.caption for *_, thing in fitting] + [caption for *_, caption in misplaced]
         self.captions = torch.tensor(captions)  # -1: an ellipse that is on no object, and not on background either
@@ -220,10 +205,8 @@ class Batch:
         side = self.pixels.shape[-1]
         drawn_on = _as_pixels(pictures)[self.scene]
         self.prompted = draw(drawn_on, signed_field(self.ellipses, side, side), sigma=sigma)
-        # What each patch shows of all pictures of scenes: those with ellipses, then those without.
-        self.maps = torch.from_numpy(maps.astype(np.int64))
-        self.places = torch.from_numpy(scenes.places[rows])
-        self.scenes = torch.cat([self.scene, torch.arange(len(self.pixels))])
+        self.maps = torch.from_numpy(maps.astype(np.int64))[: len(self.pixels)]
+        self.places = torch.from_numpy(scenes.places[rows])[: len(self.pixels)]
         third = rows[::3]
         self.crops = _as_pixels(scenes.crops[third])
         cropped = [
@@ -233,28 +216,28 @@ class Batch:
         self.cropped = torch.tensor(np.array(cropped))
 
 
-def _losses(model: Any, middle: Middle, batch: Batch, texts: Texts) -> list[Tensor]:
-    """The losses of ellipses, patches (last and before), scenes and crops."""
+def _losses(model: Any, batch: Batch, texts: Texts) -> list[Tensor]:
+    """The losses of ellipses, background prompts, places, scenes and crops."""
     pooled, tokens = _embed(model.visual, torch.cat([batch.prompted, batch.pixels, batch.crops]))
     scale = model.logit_scale.exp()
     prompted, whole, crops = pooled.split([len(batch.prompted), len(batch.pixels), len(batch.crops)])
     captions = texts.captions[batch.template]
 
-    ellipses = _ellipse_loss(prompted, batch, texts, scale) if len(prompted) else torch.zeros(())
-    shown = len(batch.scenes)
-    last = _patch_loss(tokens[len(prompted) : shown], batch, batch.scenes[len(prompted) :], texts, scale)
-    before = _patch_loss(middle.embed()[:shown], batch, batch.scenes, texts, scale)
+    ellipses = _ellipse_loss(prompted, batch, texts, scale)
+    background = _background_loss(prompted, batch, texts, scale)
+    places = _place_loss(tokens[len(prompted) : len(prompted) + len(whole)], batch, texts, scale)
     chances = F.log_softmax(scale * whole @ captions.T, dim=1)
     captioned = [(i, [thing.caption for thing in things]) for i, things in enumerate(batch.objects[: len(whole)])]
     scenes = torch.stack([-chances[i, numbers].mean() for i, numbers in captioned if numbers]).mean()
-    return [ellipses, last, before, scenes, F.cross_entropy(scale * crops @ captions.T, batch.cropped)]
+    return [ellipses, background, places, scenes, F.cross_entropy(scale * crops @ captions.T, batch.cropped)]
 
 
 def _ellipse_loss(prompted: Tensor, batch: Batch, texts: Texts, scale: Tensor) -> Tensor:
     """Contrast of prompted pictures (I, E) and expressions both ways, and with all captions."""
-    words = texts.expressions[batch.expressions]  # (P, E)
+    count = batch.fitting
+    words = texts.expressions[batch.expressions[:count]]  # (P, E)
     logits = scale * words @ prompted.T  # (P texts, I pictures)
-    count, scene = len(words), batch.scene[: len(words)]
+    scene = batch.scene[:count]
     other = (batch.nouns[:, None] == batch.nouns) & (scene[:, None] != scene)  # may be true of the other's object
     to_texts = logits[:, :count].T.masked_fill(other, -1e4)
     to_pictures = torch.cat([logits[:, :count].masked_fill(other, -1e4), logits[:, count:]], dim=1)
@@ -265,60 +248,47 @@ def _ellipse_loss(prompted: Tensor, batch: Batch, texts: Texts, scale: Tensor) -
     return both + F.cross_entropy(scale * prompted[named] @ captions.T, batch.captions[named])
 
 
-class Middle(torch.nn.Module):
-    """The tokens before the last block, read off the tower as it works, in the texts' space; for training alone.
-
-    With an ellipse the last tokens must tell of one object, so that patches are told apart before.
-    """
-
-    def __init__(self, visual: Any) -> None:
-        super().__init__()
-        self.head = torch.nn.Sequential(
-            torch.nn.LayerNorm(visual.conv1.out_channels), torch.nn.Linear(visual.conv1.out_channels, visual.output_dim)
-        )
-        self._seen: list[Tensor] = []
-        visual.transformer.resblocks[-2].register_forward_hook(lambda *call: self._seen.append(call[2]))
-
-    def embed(self) -> Tensor:
-        """The unit embeddings (B, T, E) of the last pictures' patches."""
-        tokens = self._seen.pop()
-        self._seen.clear()
-        return F.normalize(self.head(tokens[:, 1:].float()), dim=-1)
+def _background_loss(prompted: Tensor, batch: Batch, texts: Texts, scale: Tensor) -> Tensor:
+    """Of each prompted picture (I, E): its expression or the background prompts, as in equation 4."""
+    own = scale * (prompted * texts.expressions[batch.expressions]).sum(dim=1)
+    margin = own - (scale * prompted @ texts.background.T).logsumexp(dim=1)
+    fits = (torch.arange(len(prompted)) < batch.fitting).float()
+    return F.binary_cross_entropy_with_logits(margin, fits)
 
 
-def _patch_loss(tokens: Tensor, batch: Batch, scenes: Tensor, texts: Texts, scale: Tensor) -> Tensor:
-    """Cross-entropy of each patch's token (B, T, E) against captions or nouns; background counts for a third."""
+def _place_loss(tokens: Tensor, batch: Batch, texts: Texts, scale: Tensor) -> Tensor:
+    """Cross-entropy of each place's token (B, T, E) against captions or nouns; background counts for a third."""
     grid = math.isqrt(tokens.shape[1])
     cell = batch.maps.shape[1] // grid
     cells = batch.maps.view(-1, grid, cell, grid, cell).permute(0, 1, 3, 2, 4).reshape(len(batch.maps), grid**2, -1)
-    main = cells.mode(dim=2).values  # (scenes, T): the object most of the patch shows
+    main = cells.mode(dim=2).values  # (B, T): the object that most of the place shows
     sure = (cells == main[..., None]).float().mean(dim=2) >= 0.6
     numbers = torch.full((len(main), NOTHING + 1), -1)
-    for i, things in enumerate(batch.objects):
+    for i, things in enumerate(batch.objects[: len(main)]):
         named = [thing.noun if batch.by_noun else thing.caption for thing in things]
         numbers[i, : len(things)] = torch.tensor(named, dtype=torch.long)
     if not batch.by_noun:
         numbers[:, NOTHING] = batch.places
-    wanted = numbers.gather(1, main).masked_fill(~sure, -1)[scenes].flatten()
-    ground = (main == NOTHING)[scenes].flatten()
+    wanted = numbers.gather(1, main).masked_fill(~sure, -1).flatten()
+    ground = (main == NOTHING).flatten()
     names = (texts.nouns if batch.by_noun else texts.captions)[batch.template]
     loss = torch.zeros(())
     for rows, share in ((~ground, 1.0), (ground, 1 / 3)):
         picked = torch.nonzero((wanted >= 0) & rows).flatten()
         if len(picked):
-            picked = picked[torch.randperm(len(picked))[:1200]]
             logits = scale * tokens.flatten(0, 1)[picked] @ names.T
             loss = loss + share * F.cross_entropy(logits, wanted[picked])
     return loss
 
 
 def _embed(visual: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit embeddings (B, E) of pictures (B, 3, S, S) in [0, 1], and of their patches (B, T, E)."""
+    """Unit embeddings (B, E) of pictures (B, 3, S, S) in [0, 1], and of the places of their last maps (B, T, E)."""
     mean, std = (torch.tensor(PREPROCESS[name]).view(3, 1, 1) for name in ("mean", "std"))
-    # The fused attention's backward takes half of a step at this size; plain matrix products do not.
-    with sdpa_kernel(SDPBackend.MATH), torch.autocast("cpu", dtype=torch.bfloat16):
-        pooled, tokens = visual((pixels - mean) / std)
-        tokens = tokens @ visual.proj
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        maps = visual.stem(((pixels - mean) / std).contiguous(memory_format=torch.channels_last))
+        for layer in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+            maps = layer(maps)
+        pooled, tokens = visual.attnpool(maps), pooled_places(visual.attnpool, maps)
     return F.normalize(pooled.float(), dim=-1), F.normalize(tokens.float(), dim=-1)
 
 
@@ -328,7 +298,8 @@ def _held_out(visual: Any, scenes: PromptedScenes, texts: Texts) -> dict[str, fl
 
     ``expression_among_objects``: the expression's ellipse scores best among those around each object.
     ``tight_best``: the fitting ellipse scores better for its expression than one half and one twice as large.
-    ``patch_in_box``, ``patch_on_object``: the patch most like "A photo of a NOUN" lies in the box, on the object.
+    ``place_in_box``, ``place_on_object``: the place of the last map most like "A photo of a NOUN" lies in
+    the box, on the object.
     ``crops_named``: a crop's nearest caption is its own.
     """
     among, tight, in_box, on_object, named = [], [], [], [], []
@@ -365,8 +336,8 @@ def _held_out(visual: Any, scenes: PromptedScenes, texts: Texts) -> dict[str, fl
     figures = {
         "expression_among_objects": among,
         "tight_best": tight,
-        "patch_in_box": in_box,
-        "patch_on_object": on_object,
+        "place_in_box": in_box,
+        "place_on_object": on_object,
         "crops_named": named,
     }
     return {name: round(float(np.mean(values)), 4) for name, values in figures.items()}
@@ -382,43 +353,32 @@ def _as_pixels(pictures: Any) -> Tensor:
     return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
 
 
-def _config(text: Path, vision: dict[str, int]) -> dict[str, Any]:
-    """The configuration of open_clip: the text half's, and a ViT whose tokens are averaged."""
-    base: dict[str, Any] = json.loads((text / "open_clip_config.json").read_text())["model_cfg"]
-    return {
-        "embed_dim": base["embed_dim"],
-        "vision_cfg": {**vision, "pool_type": "avg"},
-        "text_cfg": base["text_cfg"],
-    }
+def enlarged_config(folder: Path, side: int) -> dict[str, Any]:
+    """The configuration of a ResNet tower's folder, for squashed pictures of ``side`` pixels."""
+    whole: dict[str, Any] = json.loads((folder / "open_clip_config.json").read_text())
+    whole["model_cfg"]["vision_cfg"]["image_size"] = side
+    whole["preprocess_cfg"]["size"] = [side, side]
+    return whole
 
 
-def _text_half(folder: Path) -> dict[str, Tensor]:
-    weights = load_file(folder / "open_clip_model.safetensors")
-    return {name: value for name, value in weights.items() if not name.startswith("visual.")}
-
-
-def _enlarged(folder: Path, vision: dict[str, Any]) -> dict[str, Tensor]:
-    """The image half of a tower, its places spread over larger pictures."""
-    weights = load_file(folder / "open_clip_model.safetensors")
-    state = {name: value for name, value in weights.items() if name.startswith("visual.") or name == "logit_scale"}
-    places = state["visual.positional_embedding"]
-    old, new = math.isqrt(len(places) - 1), vision["image_size"] // vision["patch_size"]
-    grid = places[1:].T.reshape(1, -1, old, old)
-    grid = F.interpolate(grid, size=(new, new), mode="bicubic", antialias=True, align_corners=False)
-    state["visual.positional_embedding"] = torch.cat([places[:1], grid.flatten(2)[0].T])
+def enlarged_weights(folder: Path, side: int) -> dict[str, Tensor]:
+    """The weights of a ResNet tower's folder, the places of its attention pool spread over a larger map."""
+    state: dict[str, Tensor] = load_file(folder / "open_clip_model.safetensors")
+    places = state["visual.attnpool.positional_embedding"]
+    old, new = math.isqrt(len(places) - 1), side // 32
+    grid = F.interpolate(places[1:].T.reshape(1, -1, old, old), size=(new, new), mode="bicubic", align_corners=False)
+    state["visual.attnpool.positional_embedding"] = torch.cat([places[:1], grid.flatten(2)[0].T])
     return state
 
 
 def _save(model: Any, config: dict[str, Any], folder: Path) -> None:
     """The folder in open_clip's layout."""
-    side = config["vision_cfg"]["image_size"]
-    whole = {"model_cfg": config, "preprocess_cfg": {**PREPROCESS, "size": [side, side], "mode": "RGB"}}
-    (folder / "open_clip_config.json").write_text(json.dumps(whole, indent=1))
+    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1))
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(state, folder / "open_clip_model.safetensors")
 
 
-def _share(step: int, steps: int, warmup: int = 100) -> float:
+def _share(step: int, steps: int, warmup: int = 30) -> float:
     """Learning rate of a step as a share of the peak: linear warm-up, cosine decay."""
     if step < warmup:
         return (step + 1) / warmup
