@@ -63,6 +63,6 @@ class Look(Protocol):
         """What is known of instances beside box and vector; see ``Instances``."""
         ...
 
-    def neighbours(self, hit: Hit) -> Neighbours:
-        """All instances of a hit's picture, the hit's own among them."""
+    def neighbours(self, hits: Sequence[Hit]) -> list[Neighbours]:
+        """For each hit, all instances of its picture, its own among them."""
         ...

@@ -58,7 +58,8 @@ class PictureLook:
         known = self._instances.details
         return [dict(known[row]) if known is not None else {} for row in instance_ids]
 
-    def neighbours(self, hit: Hit) -> Neighbours:  # noqa: ARG002
-        """All instances of the picture."""
+    def neighbours(self, hits: Sequence[Hit]) -> list[Neighbours]:
+        """For each hit, all instances of the picture."""
         found = self._instances
-        return Neighbours(np.arange(len(found), dtype=np.int64), found.boxes, found.objectness, found.vectors)
+        ids = np.arange(len(found), dtype=np.int64)
+        return [Neighbours(ids, found.boxes, found.objectness, found.vectors)] * len(hits)

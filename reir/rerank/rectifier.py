@@ -182,7 +182,7 @@ class _Group:
     def of(cls, hits: Sequence[Hit], look: Look) -> _Group:
         first = {hit.image_id: hit for hit in reversed(hits)}
         rows = {image_id: row for row, image_id in enumerate(first)}
-        around = [look.neighbours(hit) for hit in first.values()]
+        around = look.neighbours(list(first.values()))
         most = max(len(neighbours) for neighbours in around)
         present = np.arange(most)[None, :] < np.array([len(neighbours) for neighbours in around])[:, None]
         boxes = np.zeros((len(around), most, 4))

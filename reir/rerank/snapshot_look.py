@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _PICTURES = 16
 """Decoded pictures that are kept: a chain comes back to the same few."""
-_NEIGHBOURS = 1024
-"""Pictures whose instances are kept."""
 
 
 class SnapshotLook:
@@ -43,7 +41,6 @@ class SnapshotLook:
         self._snapshot = snapshot
         self._root = Path(snapshot.info.root)
         self._pictures: LRUCache[tuple[str, int], Picture] = LRUCache(_PICTURES)
-        self._neighbours: LRUCache[int, Neighbours] = LRUCache(_NEIGHBOURS)
 
     def picture(self, hit: Hit) -> Picture:
         """The decoded picture of a hit. Raises ImageUnreadableError; see ``Look``."""
@@ -66,14 +63,10 @@ class SnapshotLook:
         """What the index knows of instances beside box and vector."""
         return self._snapshot.details(instance_ids)
 
-    def neighbours(self, hit: Hit) -> Neighbours:
-        """All instances of a hit's picture."""
-        found = self._neighbours.get(hit.image_id)
-        if found is None:
-            block = self._snapshot.instances_of(hit.image_id)
-            found = Neighbours(block.instance_ids, block.boxes, block.objectness, block.vectors)
-            self._neighbours[hit.image_id] = found
-        return found
+    def neighbours(self, hits: Sequence[Hit]) -> list[Neighbours]:
+        """For each hit, all instances of its picture."""
+        blocks = self._snapshot.instances_beside([hit.instance_id for hit in hits])
+        return [Neighbours(block.instance_ids, block.boxes, block.objectness, block.vectors) for block in blocks]
 
     def _require_unchanged(self, hit: Hit, path: Path) -> None:
         indexed = self._snapshot.images([hit.image_id])[hit.image_id]

@@ -165,6 +165,13 @@ class InstanceBlock:
     def __len__(self) -> int:
         return len(self.instance_ids)
 
+    def part(self, start: int, end: int) -> InstanceBlock:
+        """The instances from place ``start`` to before ``end``."""
+        rows = slice(start, end)
+        return InstanceBlock(
+            self.instance_ids[rows], self.image_ids[rows], self.boxes[rows], self.objectness[rows], self.vectors[rows]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

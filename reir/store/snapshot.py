@@ -201,6 +201,25 @@ class Snapshot:
         segment = self._segments[row.segment]
         return _block(segment, segment.rows_of(np.array([row.source_image_id], np.int64)))
 
+    def instances_beside(self, ids: Sequence[int] | IntArray) -> list[InstanceBlock]:
+        """For each of these ids, all instances of its picture, itself among them; blocks as of `instances_of`.
+
+        Ids as in `instances`. Read from the arrays alone: no table is asked which picture an instance is of.
+        """
+        numbers = np.asarray(ids, np.int64).reshape(-1)
+        blocks: dict[int, InstanceBlock] = {}
+        for segment, places, inside in self._stored_at(numbers):
+            sources = segment.image_ids[inside].tolist()
+            each = np.array(sorted(set(sources)), np.int64)
+            together = _block(segment, segment.rows_of(each))
+            ends = np.searchsorted(together.image_ids, each, "right").tolist()
+            of_source = {
+                source: together.part(start, end)
+                for source, start, end in zip(each.tolist(), [0, *ends], ends, strict=False)
+            }
+            blocks |= {place: of_source[source] for place, source in zip(places.tolist(), sources, strict=True)}
+        return [blocks[place] for place in range(len(numbers))]
+
     def export(self, path: Path) -> int:
         """How many rows were written to one Parquet file: every instance with path, ids, box, vector and details."""
         pictures: dict[int, list[ImageRow]] = {}

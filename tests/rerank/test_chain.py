@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from reir.protocols import Model
@@ -138,11 +139,15 @@ def test_a_stage_that_goes_step_by_step_is_told_when_its_time_is_over(hits: list
     assert len(asked) == 3
 
 
-def test_neighbours_are_all_instances_of_the_hits_picture(hits: list[Hit], look: Look) -> None:
-    neighbours = look.neighbours(hits[0])
-    same = [hit for hit in hits if hit.image_id == hits[0].image_id]
-    assert {hit.instance_id for hit in same} <= set(neighbours.instance_ids.tolist())
-    assert len(neighbours) == len(neighbours.boxes) == len(neighbours.vectors) == 4
+def test_neighbours_are_all_instances_of_each_hits_picture(hits: list[Hit], look: Look, snapshot: Snapshot) -> None:
+    around = look.neighbours(hits)
+    assert len(around) == len(hits)
+    for hit, neighbours in zip(hits, around, strict=True):
+        assert hit.instance_id in neighbours.instance_ids
+        plain = snapshot.instances_of(hit.image_id)
+        np.testing.assert_array_equal(neighbours.instance_ids, plain.instance_ids)
+        np.testing.assert_array_equal(neighbours.vectors, plain.vectors)
+    assert look.neighbours([]) == []
 
 
 def test_a_stage_that_ended_early_within_its_last_batch_is_told(hits: list[Hit], look: Look) -> None:

@@ -46,6 +46,30 @@ def test_what_is_added_can_be_read_back(shared_index: Index) -> None:
         assert [r.image_id for r in snapshot.all_images()] == sorted([image_id, empty_id, failed_id])
 
 
+def test_instances_beside_are_those_of_the_picture_of_each(shared_index: Index) -> None:
+    with shared_index.writer() as writer:
+        for n in range(6):
+            writer.add(facts(f"{n}.jpg"), some_instances(n, seed=n))
+            if n % 2:
+                writer.commit()
+        writer.commit()
+    with shared_index.snapshot() as snapshot:
+        plain = {int(i): snapshot.instances_of(int(row)) for i, row in zip(*everything(snapshot)[::2], strict=True)}
+        asked = [*plain, *plain][::-1]
+        beside = snapshot.instances_beside(asked)
+        assert len(beside) == len(asked) == 30
+        for number, block in zip(asked, beside, strict=True):
+            for name in ("instance_ids", "image_ids", "boxes", "objectness", "vectors"):
+                np.testing.assert_array_equal(getattr(block, name), getattr(plain[number], name))
+        assert snapshot.instances_beside([]) == []
+        gone = snapshot.instances_of(snapshot.image_by_path("3.jpg").image_id).instance_ids[0]
+    with shared_index.writer() as writer:
+        writer.delete(["3.jpg"])
+        writer.commit()
+    with shared_index.snapshot() as snapshot, pytest.raises(InstanceGoneError):
+        snapshot.instances_beside([gone])
+
+
 def test_search_ranks_every_live_instance(shared_index: Index) -> None:
     with shared_index.writer() as writer:
         for n in range(10):
