@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from reir.text.phrases_tokens import lexicon
-from reir.text.plurals import singular
-from reir.text.spatial.meaning import Axis, Clock, Constraint, Described, Rank, Region, Related, RelationName, Side
+from reir.text.spatial.meaning import Axis, Clock, Described, Rank, Region, Related, RelationName, Side
+from reir.text.spatial.ranks import match_rank
 from reir.text.spatial.regions import match_region
+from reir.text.spatial.relations import match_relation
+from reir.text.spatial.thing import Thing, noun_phrase, singular_phrase
+from reir.text.spatial.tokens import Tokens
 from reir.text.spatial.words import place_tokens, place_words
 
-_OPPOSITE: Final[dict[str, Axis]] = {
-    "left": "right",
-    "right": "left",
-    "top": "bottom",
-    "bottom": "top",
-    "front": "back",
-    "back": "front",
-}
 _LOW: Final = frozenset({"left_of", "right_of", "above", "below", "nearest", "furthest"})
 """A place said after the anchor of these is the anchor's ("left of the man in the middle")."""
 _ALONE: Final[dict[str, Side]] = {
@@ -32,8 +24,6 @@ _ALONE: Final[dict[str, Side]] = {
     "in_front_of": "front",
 }
 """What a relation to nothing that is named says of the place."""
-_AGENT: Final = re.compile(r"\w+(?:ed|en|ing)$|held|worn|made|cut|hit|led|ridden")
-_REFLEXIVE: Final = frozenset({"itself", "himself", "herself", "themselves", "themself"})
 _DEPTH: Final = 6
 
 
@@ -51,90 +41,12 @@ def read_places(text: str) -> Described:
     return thing.described()
 
 
-@dataclass(slots=True)
-class _Thing:
-    """A description while it is read: the words of each of its parts between commas, and its places."""
-
-    parts: list[list[str]] = field(default_factory=lambda: [[]])
-    where: list[Constraint] = field(default_factory=list)
-    ranks: list[tuple[Rank, int]] = field(default_factory=list)
-    """Ranks among things not yet named, and in which part they were said."""
-    place: int | None = None
-    last: bool = False
-    origin: Axis | None = None
-    among: str = ""
-    count: int | None = None
-
-    @property
-    def words(self) -> list[str]:
-        return self.parts[-1]
-
-    @property
-    def empty(self) -> bool:
-        return not any(self.parts) and not (self.where or self.ranks or self.place or self.origin or self.among)
-
-    def count_from(self, axis: Axis, *, inward: bool) -> None:
-        """Settles the ordinal that was read; ``inward`` for "from the left" as against "on the left"."""
-        place = self.place or 1
-        if self.last and inward:
-            axis = _OPPOSITE[axis]
-        self.ranks.append((Rank(axis, place, among=_phrase(self.words)), len(self.parts) - 1))
-        self.place, self.last, self.origin = None, False, None
-
-    def described(self) -> Described:
-        if self.place is not None:
-            if self.origin is not None:
-                self.count_from(self.origin, inward=True)
-            elif self.last:
-                self.place = None
-            else:
-                self.count_from("left", inward=True)
-        elif self.origin is not None and self.origin in ("left", "right", "top", "bottom", "front", "back"):
-            self.where.append(Region((self.origin,), choosing=True))
-        phrase, nouns = self._subject()
-        where = list(self.where)
-        for rank, part in self.ranks:
-            among = self.among or rank.among or _phrase(self.parts[part]) or nouns or phrase
-            count = self.count if self.count and rank.place <= self.count else None
-            where.append(Rank(rank.axis, rank.place, rank.count or count, among))
-        return Described(phrase, tuple(where))
-
-    def _subject(self) -> tuple[str, str]:
-        """The phrase of the whole description, and that of its noun without what other parts add to it."""
-        attributes: list[str] = []
-        nouns: list[str] = []
-        for words in self.parts:
-            phrase = _phrase(words)
-            if not phrase:
-                continue
-            if all(word.endswith("-sized") or lexicon().tag(word) in ("ADJ", "CONJ") for word in phrase.split()):
-                attributes += [word for word in phrase.split() if word != "and"]
-            else:
-                nouns.append(phrase)
-        noun = " ".join(nouns) or self.among
-        attributes = [word for word in attributes if word not in noun.split()]
-        return " ".join([*attributes, noun]).strip(), noun
-
-
-class _Reader:
-    def __init__(self, tokens: list[str]) -> None:
-        self.tokens = tokens
-        self.tails = [" ".join(tokens[i:]) for i in range(len(tokens) + 1)]
-        self.known = place_words()
-
-    def token(self, i: int) -> str:
-        return self.tokens[i] if 0 <= i < len(self.tokens) else ""
-
-    def end(self, pattern: re.Pattern[str], i: int) -> int:
-        """Where the pattern's words from token ``i`` on end; ``i`` where it does not match."""
-        found = pattern.match(self.tails[i]) if i < len(self.tokens) else None
-        return i + len(found[0].split()) if found else i
-
-    def thing(self, i: int, depth: int, relation: RelationName | None) -> tuple[_Thing, int]:
+class _Reader(Tokens):
+    def thing(self, i: int, depth: int, relation: RelationName | None) -> tuple[Thing, int]:
         """The description that begins at token ``i``, and where it ends; an anchor of ``relation`` ends before it
         turns to the subject again.
         """
-        thing = _Thing()
+        thing = Thing()
         nested = depth > 0
         while i < len(self.tokens):
             word = self.tokens[i]
@@ -163,14 +75,14 @@ class _Reader:
                 i = after
         return thing, i
 
-    def _is_second_thing(self, i: int, thing: _Thing) -> bool:
+    def _is_second_thing(self, i: int, thing: Thing) -> bool:
         """Whether the subject begins here, without a comma: "near the cat a black car"."""
-        return self.tokens[i] in self.known.determiners and self._clause(i) == i and bool(_phrase(thing.words))
+        return self.tokens[i] in self.known.determiners and self._clause(i) == i and bool(noun_phrase(thing.words))
 
     fronted = False
     """Whether the sentence began with a place ("near the cat a black car")."""
 
-    def _begins_anew(self, i: int, thing: _Thing, nested: bool) -> bool:
+    def _begins_anew(self, i: int, thing: Thing, nested: bool) -> bool:
         """Whether a place at the front ends here ("left of the dog is ...", "in the corner there is ...")."""
         word, following = self.token(i), self.token(i + 1)
         if word == "there" and following in ("is", "are"):
@@ -179,7 +91,7 @@ class _Reader:
             return False
         if nested:
             return self.fronted and following in self.known.determiners
-        return not any(map(_phrase, thing.parts)) and bool(thing.where)
+        return not thing.named and bool(thing.where)
 
     def _turns_back(self, i: int, relation: RelationName | None) -> bool:
         """Whether what follows an "and" is said of the subject, or is a second anchor."""
@@ -201,23 +113,23 @@ class _Reader:
     def _is_place(self, i: int) -> bool:
         return (
             match_region(self.tokens, i) is not None
-            or self._relation(i) is not None
-            or self._rank(i) is not None
+            or match_relation(self, i) is not None
+            or match_rank(self, i) is not None
             or self.end(self.known.clock, i) > i
             or (self.end(self.known.ordinal, i) > i and self.end(self.known.origin, i + 1) > i + 1)
         )
 
     # Places
 
-    def _place(self, i: int, start: int, thing: _Thing, depth: int, relation: RelationName | None) -> int | None:
+    def _place(self, i: int, start: int, thing: Thing, depth: int, relation: RelationName | None) -> int | None:
         """Where the place at token ``i`` ends, taken into ``thing``; ``i`` without one, None where an anchor ends."""
         nested, clause = depth > 0, i > start
         for read in (self._with, self._clock, self._among, self._origin, self._ordinal):
             after = read(i, thing, depth)
             if after > i:
                 return after
-        named = self._relation(i)
-        rank = self._rank(i)
+        named = match_relation(self, i)
+        rank = match_rank(self, i)
         if rank is not None and (named is None or rank[1] >= named[1]):
             axis, after = rank
             thing.ranks.append((Rank(axis), len(thing.parts) - 1))
@@ -225,19 +137,19 @@ class _Reader:
         region = match_region(self.tokens, i)
         if region is not None and (named is None or region[1] > named[1]):
             place, after = region
-            if nested and not clause and _phrase(thing.words) and relation not in _LOW:
+            if nested and not clause and noun_phrase(thing.words) and relation not in _LOW:
                 return None
             if place.sides == ("middle",) and place.choosing and self.end(self.known.among, after) > after:
                 thing.ranks.append((Rank("middle"), len(thing.parts) - 1))
             else:
                 thing.where.append(place)
-            self.fronted = self.fronted or (depth == 0 and not any(map(_phrase, thing.parts)))
+            self.fronted = self.fronted or (depth == 0 and not thing.named)
             return after
         if named is not None and depth < _DEPTH:
             return self._related(*named, i, thing, depth)
         return i
 
-    def _with(self, i: int, thing: _Thing, depth: int) -> int:
+    def _with(self, i: int, thing: Thing, depth: int) -> int:
         """Where "with a cup to its right" ends: the thing is left of the cup."""
         if self.token(i) != "with":
             return i
@@ -252,7 +164,7 @@ class _Reader:
                     return after
         return i
 
-    def _clock(self, i: int, thing: _Thing, depth: int) -> int:  # noqa: ARG002
+    def _clock(self, i: int, thing: Thing, depth: int) -> int:  # noqa: ARG002
         found = self.known.clock.match(self.tails[i])
         if found is None:
             return i
@@ -260,7 +172,7 @@ class _Reader:
         thing.where.append(Clock(int(hour) if hour.isdigit() else self.known.numbers[hour]))
         return i + len(found[0].split())
 
-    def _among(self, i: int, thing: _Thing, depth: int) -> int:
+    def _among(self, i: int, thing: Thing, depth: int) -> int:
         """Where "of the three red dogs" ends, after a rank or at the front."""
         found = self.known.among.match(self.tails[i])
         if found is None:
@@ -269,12 +181,12 @@ class _Reader:
         start = not any(thing.parts) and depth == 0 and not thing.where
         if thing.words and not ranked and thing.words[-1] in ("one", "ones"):
             ranked = True
-        if not (ranked or start) or (_phrase(thing.words) and not found["number"]):
+        if not (ranked or start) or (noun_phrase(thing.words) and not found["number"]):
             return i
         after = i + len(found[0].split())
         inner = _Reader(self.tokens[after:])
         words, used = inner.group()
-        thing.among = _singular(words)
+        thing.among = singular_phrase(words)
         if found["number"]:
             thing.count = _number(found["number"])
         return after + used
@@ -282,9 +194,9 @@ class _Reader:
     def group(self) -> tuple[str, int]:
         """The noun phrase of several things at the front, and the number of its tokens."""
         thing, end = self.thing(0, _DEPTH, None)
-        return _phrase(thing.words), end
+        return noun_phrase(thing.words), end
 
-    def _origin(self, i: int, thing: _Thing, depth: int) -> int:
+    def _origin(self, i: int, thing: Thing, depth: int) -> int:
         """Where "from the left" ends, with which things are counted."""
         found = self.known.origin.match(self.tails[i])
         if found is None:
@@ -307,7 +219,7 @@ class _Reader:
     def _is_place_word_before(self, i: int) -> bool:
         return self.token(i - 1) in ("further", "furthest", "away", "coming", "looking", "seen", "drinking", "hanging")
 
-    def _ordinal(self, i: int, thing: _Thing, depth: int) -> int:  # noqa: ARG002
+    def _ordinal(self, i: int, thing: Thing, depth: int) -> int:  # noqa: ARG002
         found = self.known.ordinal.match(self.tails[i]) or self.known.bare_number.match(self.tails[i])
         if found is None or thing.place is not None:
             return i
@@ -323,92 +235,12 @@ class _Reader:
             thing.ranks[-1] = (Rank(rank.axis, rank.place), part)
         return after
 
-    def _rank(self, i: int) -> tuple[Axis, int] | None:
-        """The axis of the superlative or comparative at token ``i``, and where it ends."""
-        best: tuple[Axis, int] | None = None
-        for axis, pattern in self.known.ranks.items():
-            after = self.end(pattern, i)
-            if after > i and (best is None or after > best[1]):
-                best = axis, after
-        if best is None:
-            if self.token(i) in ("left", "right", "middle", "center", "front", "back"):
-                return self._chosen_of(i)
-            return None
-        if best == ("front", i + 1) and self.token(i) == "nearest" and self._relation(i) is not None:
-            return None  # "chair nearest the door"
-        axis, after = best
-        word = self.token(i)
-        if word in ("upper", "lower", "higher") and after == i + 1:
-            # "the upper of the two", "higher of the dogs"; else a part of the picture
-            return best if self.token(after) in ("of", "one") else None
-        if word in ("top", "bottom") and self.token(i + 1) != "most":
-            return best if self.end(self.known.among, after) > after else None
-        if word in ("further", "furthest") and self.token(after - 1) in ("left", "right") and self.token(after) == "of":
-            return best
-        return best
-
-    def _chosen_of(self, i: int) -> tuple[Axis, int] | None:
-        """The axis and the end of what chooses from a group: "left one of the two dogs", "middle of the three"."""
-        word = self.token(i)
-        after = i + 2 if self.token(i + 1) == "one" else i + 1
-        found = self.known.among.match(self.tails[after])
-        if found is None or not (found["number"] or after == i + 2):
-            if not (after == i + 2 and self._after_group(i)):
-                return None
-        elif self.token(i - 1) in ("the", "in", "on") and self.token(i - 2) in ("in", "on", "at"):
-            return None
-        axis: Axis = "middle" if word in ("middle", "center") else word  # type: ignore[assignment]
-        return axis, after
-
-    def _after_group(self, i: int) -> bool:
-        """Whether the sentence began with "of the three dogs,"."""
-        return self.token(0) == "of" and "," in self.tokens[:i]
-
-    def _relation(self, i: int) -> tuple[RelationName, int] | None:
-        """The name of the relation whose words begin at token ``i``, and where its anchor begins."""
-        best: tuple[RelationName, int] | None = None
-        for name, pattern in self.known.relations.items():
-            after = self.end(pattern, i)
-            if after > i and (best is None or after > best[1]):
-                best = name, after
-        if best is None:
-            return None
-        name, after = best
-        before, following = self.token(i - 1), self.token(after)
-        if self.token(i) in ("by", "over") and after == i + 1 and _AGENT.fullmatch(before or "."):
-            return None
-        if following in _REFLEXIVE:
-            return None
-        if name == "on" and self._is_place_of_its_own(after - 1):
-            return None
-        if name in ("left_of", "right_of") and before in ("", "the", ",") and after == i + 2:
-            found = self.known.among.match(self.tails[i + 1])
-            if found is not None and found["number"]:
-                return None  # "the left of the two dogs"
-        if name == "nearest" and after == i + 1 and (before in ("", ",") or before in self.known.determiners):
-            return None  # "the nearest cow"
-        if following in self.known.determiners:
-            following = self.token(after + 1)
-        if name == "on" and following in ("fire", "phone", "sale", "display", "cell", "cellphone", "its", "their"):
-            return None
-        if name in ("left_of", "right_of") and before in ("his", "her", "their", "its"):
-            return None
-        if self.token(i - 1) in self.known.lists["heading"] and name in ("left_of", "right_of", "on"):
-            return None
-        return best
-
-    def _is_place_of_its_own(self, i: int) -> bool:
-        """Whether the "on" at token ``i`` begins a place ("sitting on the left side of the bench")."""
-        if match_region(self.tokens, i) is not None or self.token(i + 1) in ("his", "her", "its", "their"):
-            return self.token(i + 1) not in ("his", "her", "its", "their") or self.token(i + 2) in ("left", "right")
-        return any(self.end(self.known.relations[name], i) > i for name in ("left_of", "right_of", "inside"))
-
-    def _related(self, name: RelationName, after: int, i: int, thing: _Thing, depth: int) -> int:
+    def _related(self, name: RelationName, after: int, i: int, thing: Thing, depth: int) -> int:
         """Where the relation whose anchor begins at token ``after`` ends, taken into ``thing``."""
         viewer = self.end(self.known.viewer, after)
         if viewer > after and self.token(viewer) not in ("of",) and name != "between":
             return self._near_viewer(name, viewer, thing)
-        self.fronted = self.fronted or (depth == 0 and not any(map(_phrase, thing.parts)))
+        self.fronted = self.fronted or (depth == 0 and not thing.named)
         if name == "between":
             return self._between(after, i, thing, depth)
         anchor, end = self._anchor(after, depth, name)
@@ -421,7 +253,7 @@ class _Reader:
             side = _ALONE.get(name)
             if self.token(i - 1) == "left":  # "bag left behind"
                 side = None
-            if side is None or _phrase(thing.words) == "" or self.token(i) in ("on", "over"):
+            if side is None or noun_phrase(thing.words) == "" or self.token(i) in ("on", "over"):
                 thing.words.append(self.tokens[i])
                 return i + 1
             thing.where.append(Region((side,), choosing=True))
@@ -440,19 +272,19 @@ class _Reader:
         thing, end = self.thing(i, depth + 1, name)
         return thing.described(), end
 
-    def _near_viewer(self, name: RelationName, end: int, thing: _Thing) -> int:
+    def _near_viewer(self, name: RelationName, end: int, thing: Thing) -> int:
         if name in ("in_front_of", "nearest", "next_to"):
             thing.where.append(Region(("front",), choosing=True))
         elif name == "furthest":
             thing.where.append(Region(("back",), choosing=True))
         return end
 
-    def _between(self, after: int, i: int, thing: _Thing, depth: int) -> int:
+    def _between(self, after: int, i: int, thing: Thing, depth: int) -> int:
         pair = self.known.pair.match(self.tails[after])
         if pair is not None:
             start = after + len(pair[0].split())
             anchor, end = self._anchor(start, depth, "between")
-            one = Described(_singular(anchor.phrase), anchor.where)
+            one = Described(singular_phrase(anchor.phrase), anchor.where)
             thing.where.append(Related("between", (one, one)))
             return end
         first, end = self._anchor(after, depth, "between")
@@ -461,7 +293,7 @@ class _Reader:
             if second.phrase:
                 thing.where.append(Related("between", (first, second)))
                 return end
-        one = Described(_singular(first.phrase), first.where)
+        one = Described(singular_phrase(first.phrase), first.where)
         if one.phrase and one.phrase != first.phrase:
             thing.where.append(Related("between", (one, one)))
             return end
@@ -472,31 +304,3 @@ class _Reader:
 def _number(word: str) -> int:
     word = word.split()[0]
     return int(word) if word.isdigit() else place_words().numbers[word]
-
-
-_EDGES: Final = frozenset({"another", "other", "and", "that", "which", "is", "are", "who", "also", "it", "see", "just"})
-
-
-def _phrase(words: list[str]) -> str:
-    """The words as a noun phrase: without determiner, "one", and what joined a place to it."""
-    known = place_words()
-    start, end = 0, len(words)
-    while start < end and (words[start] in known.determiners or words[start] in _EDGES):
-        start += 1
-    while end > start and (
-        words[end - 1] in known.determiners
-        or words[end - 1] in _EDGES
-        or lexicon().tag(words[end - 1]) == "PREP"
-        or words[end - 1] in known.lists["pronoun"]
-    ):
-        end -= 1
-    kept = words[start:end]
-    if len(kept) > 1 and kept[0] in known.lists["pronoun"]:
-        kept = kept[1:]
-    return " ".join(kept)
-
-
-def _singular(phrase: str) -> str:
-    """The noun phrase of several things as that of one."""
-    words = phrase.split()
-    return " ".join([*words[:-1], singular(words[-1])]) if words else ""
