@@ -32,7 +32,10 @@ def load(spec: ModelSpec, *, device: str) -> VatexGrounder:
 
 
 class VatexGrounder:
-    """The box and mask of the query with the highest probability; the score is that probability."""
+    """The box and mask of the query with the highest probability; the score is that probability.
+
+    *Differs from the paper*: a query with an empty mask is taken only where all are empty.
+    """
 
     name = "vatex"
 

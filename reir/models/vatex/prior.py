@@ -50,9 +50,10 @@ def _patch(source: TowerSource) -> int:
 class ClipPrior(nn.Module):
     """Heatmaps of a frozen CLIP of open_clip: cosines of its image tokens with a text, L2-normalised over the places.
 
-    A vision transformer's tokens go through its last norm and projection like its class token, which is left out. A
-    ResNet's are what its attention pool would give if it looked at one place only (values and output projection).
-    *Differs from the paper*, which has ViT only.
+    A vision transformer's tokens go through its last norm and projection like its class token, which is left out
+    (section 3.1 counts it among the places, section 9.4 removes it: it is none). A ResNet's are what its attention pool
+    would give if it looked at one place only (values and output projection). *Differs from the paper*, which has ViT
+    only.
     """
 
     def __init__(self, *, clip: nn.Module, side: int) -> None:

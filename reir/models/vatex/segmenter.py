@@ -24,7 +24,7 @@ BATCH_PIXELS = 1_300_000
 BATCH = 16
 """Rows that do, at most."""
 _REMEMBERED = 256
-"""Answers that are kept: refining a box and drawing its mask ask the same."""
+"""Answers that are kept, 0.4 MB each of a picture of 480 x 640: refining a box and drawing its mask ask the same."""
 
 
 def find_segmenter(folder: Path, device: str) -> Segmenter:

@@ -49,10 +49,9 @@ def test_smoke_forms_end_with_a_model_folder_that_loads(preset, tmp_path, cache)
 def test_a_run_that_goes_on_is_the_run_that_was_never_stopped(tmp_path, cache):
     config = smoke("vatex-refcoco")
     run(config, tmp_path / "whole", cache)
-    for path in (tmp_path / "whole", tmp_path / "half"):
-        path.mkdir(exist_ok=True)
-    for name in ("checkpoint-00000003.pt",):
-        (tmp_path / "half" / name).write_bytes((tmp_path / "whole" / name).read_bytes())
+    (tmp_path / "half").mkdir()
+    name = "checkpoint-00000003.pt"
+    (tmp_path / "half" / name).write_bytes((tmp_path / "whole" / name).read_bytes())
     run(config, tmp_path / "half", cache, from_step=3)
     whole, half = (
         torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["network"] for name in ("whole", "half")
