@@ -75,7 +75,7 @@ class ContextualDecoder(nn.Module):
     """A feature pyramid from the coarsest level (i = 1) to the finest, with words at each (equations 2 to 4).
 
     *Differs from the paper*, whose equation 4 is a convolution alone: a map is projected to C channels and normalised
-    over groups before it meets the words, and normalised again after the convolution, with a ReLU: Mask2Former's pyramid.
+    over groups before it meets the words, and normalised again after the convolution, with a ReLU, as in Mask2Former.
 
     Without ``vision_aware`` the words stay as the text encoder gave them (no equation 2): Table 4 without CMD. A
     picture is answered the same with padding around it as without.
