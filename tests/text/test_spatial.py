@@ -97,7 +97,11 @@ the chair to the right of the table | chair: right of (table)
 glass on the right side of the plate | glass: right of (plate)
 bottle just right of the glass | bottle: right of (glass)
 lamp above the bed | lamp: above (bed)
-picture over the couch | thing: above (couch)
+picture over the couch | picture: above (couch)
+couch under the picture | couch: under (picture)
+lamp next to the picture on the left | lamp: next to (picture); left of the picture
+second picture from left | picture: number 2 from the left (picture)
+dog in the picture | dog
 shelf below the tv | shelf: below (tv)
 bag under the table | bag: under (table)
 cat under the bench | cat: under (bench)
@@ -158,7 +162,7 @@ back wheel of the bike | back wheel of the bike
 what's left | what's left
 the slice that was left | slice that was left
 bag left behind | bag left
-the dog, right? | dog right
+the dog, right? | dog
 all right | all right
 dog right by the door | dog: next to (door)
 right in front of the man, a dog | dog: in front of (man)
@@ -218,7 +222,9 @@ a man sitting on a bench next to a dog | man: on (bench: next to (dog))
 a dog sitting on the left side of the bench | dog sitting: left of (bench)
 a cat that is lying on the bed | cat: on (bed)
 a white plate that is below the cake | white plate: below (cake)
-small bowl to the upper left of the plate | small bowl: left of (plate)
+small bowl to the upper left of the plate | small bowl: left of (plate); above (plate)
+bowl at the lower right of the plate | bowl: right of (plate); below (plate)
+cup above and to the left of the plate | cup: above (plate); left of (plate)
 car parked behind the truck | car parked: behind (truck)
 man wearing black standing in the center | man wearing black standing: middle of the picture
 skier in front of the others | skier: front one
@@ -292,6 +298,18 @@ back row second from left | thing: back of the picture; number 2 from the left
 pizza slice on bottom left | pizza slice: bottom left of the picture
 the higher of the two cups | cup: topmost of 2 (cup)
 one further left of the two red cats | red cat: leftmost of 2 (red cat)
+the second largest dog | dog: number 2 by size (dog)
+third tallest man on the right | man: right of the picture; number 3 by height (man)
+number 3 from left | thing: number 3 from the left
+player number 3 | player number 3
+not the left one | thing
+left guy, not the right one | guy: left one
+the dog that is not on the left, black | black dog
+man not wearing a hat on the left | man not wearing a hat: left of the picture
+dog in the middle of two cats | dog: between (cat) and (cat)
+last donut in bottom row | donut: bottom of the picture
+man with left hand up | man with left hand
+lower left hand side plate | plate: bottom left of the picture
 cup next to the dog and above the lamp | cup: next to (dog); above (lamp)
 """
 WORDS = [

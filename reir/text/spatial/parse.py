@@ -32,9 +32,10 @@ def read_places(text: str) -> Described:
     """What the expression says of the place of its subject; ``where`` is empty where it says nothing of it.
 
     Understood are places in the picture ("on the far left", "top right corner"), ranks ("leftmost", "second from the
-    right", "middle one of the three", "biggest"), relations to other things, which may have places of their own ("cup
-    left of the dog under the lamp"), "between", and hours ("at 3 o'clock"). Left out is what is seen from another's
-    eyes ("on his left"), and words that only look like places ("facing left", "top hat", "what is left").
+    right", "middle one of the three", "second biggest"), relations to other things, which may have places of their own
+    ("cup left of the dog under the lamp"), "between", and hours ("at 3 o'clock"). Left out is what is seen from
+    another's eyes ("on his left"), where a thing is not ("not the left one"), and words that only look like places
+    ("facing left", "top hat", "what is left").
     """
     reader = _Reader(place_tokens(text))
     thing, _ = reader.thing(0, 0, None)
@@ -50,7 +51,11 @@ class _Reader(Tokens):
         nested = depth > 0
         while i < len(self.tokens):
             word = self.tokens[i]
-            if word in (",", "?"):
+            if word in self.known.lists["negation"] and self._is_place(self._after_determiner(i + 1)):
+                i = self._after_part(i)
+            elif word == "right" and self.token(i + 1) == "?":
+                i += 1
+            elif word in (",", "?"):
                 if nested:
                     break
                 thing.parts.append([])
@@ -74,6 +79,15 @@ class _Reader(Tokens):
                     after = i + 1
                 i = after
         return thing, i
+
+    def _after_determiner(self, i: int) -> int:
+        return i + 1 if self.token(i) in self.known.determiners else i
+
+    def _after_part(self, i: int) -> int:
+        """Where the part between commas that token ``i`` is in ends."""
+        while self.token(i) not in ("", ",", "?"):
+            i += 1
+        return i
 
     def _is_second_thing(self, i: int, thing: Thing) -> bool:
         """Whether the subject begins here, without a comma: "near the cat a black car"."""
@@ -224,12 +238,19 @@ class _Reader(Tokens):
         if found is None or thing.place is not None:
             return i
         after = i + len(found[0].split())
-        if self.token(after) in self.known.lists["unranked"] or self.token(i - 1) in ("number", "#"):
+        if self.token(after) in self.known.lists["unranked"]:
             return i
+        if thing.words[-1:] in (["number"], ["no"]):
+            thing.words.pop()
         groups = found.groupdict()
         thing.last = any(map(groups.get, ("last", "next", "end")))
         thing.place = 1 if groups.get("end") else 2 if groups.get("next") else _number(groups["place"] or "")
-        if thing.origin is not None:
+        ranked = match_rank(self, after)
+        if ranked is not None and not thing.last:  # "second largest dog"
+            axis, after = ranked
+            thing.ranks.append((Rank(axis, thing.place), len(thing.parts) - 1))
+            thing.place = None
+        elif thing.origin is not None:
             thing.count_from(thing.origin, inward=True)
             rank, part = thing.ranks[-1]
             thing.ranks[-1] = (Rank(rank.axis, rank.place), part)
@@ -243,7 +264,14 @@ class _Reader(Tokens):
         self.fronted = self.fronted or (depth == 0 and not thing.named)
         if name == "between":
             return self._between(after, i, thing, depth)
-        anchor, end = self._anchor(after, depth, name)
+        names = self._upright(i, after, name)
+        while (
+            self.token(after) == "and" and (more := match_relation(self, after + 1)) is not None
+        ):  # "above and left of"
+            names, after = (*names, *self._upright(after + 1, more[1], more[0])), more[1]
+        if "between" in names:
+            names = (name,)
+        anchor, end = self._anchor(after, depth, names[-1])
         if name == "nearest" and anchor.phrase == "" and len(anchor.where) == 1:
             (place,) = anchor.where
             if isinstance(place, Region) and place.sides[0] != "middle":  # "closest to the left"
@@ -258,12 +286,19 @@ class _Reader(Tokens):
                 return i + 1
             thing.where.append(Region((side,), choosing=True))
             return max(after, end)
-        thing.where.append(Related(name, (anchor,)))
+        thing.where += [Related(each, (anchor,)) for each in names]
         while self.token(end) == "and" and not self._is_place(self._clause(end + 1)) and self._names_thing(end + 1):
             anchor, end = self._anchor(end + 1, depth, name)
             if anchor.phrase:
                 thing.where.append(Related(name, (anchor,)))
         return end
+
+    def _upright(self, i: int, after: int, name: RelationName) -> tuple[RelationName, ...]:
+        """The relation whose words are those from token ``i`` on, and that of "upper" or "lower" among them."""
+        words = self.tokens[i:after] if name in ("left_of", "right_of") else ()
+        if "upper" in words or "top" in words:
+            return name, "above"
+        return (name, "below") if "lower" in words or "bottom" in words else (name,)
 
     def _names_thing(self, i: int) -> bool:
         return self.token(i) in self.known.determiners or self.token(i) == "another"

@@ -99,7 +99,7 @@ class _Match:
         found = self.known.side.match(" ".join(self.tokens[i : i + 3]))
         if found is not None:
             after = i + len(found[0].split())
-            if self.token(after) not in self.known.lists["beside"]:
+            if found[0].startswith("hand ") or self.token(after) not in self.known.lists["beside"]:
                 return after
         return i + 1 if self.token(i) in _ROWS else i
 
@@ -121,7 +121,7 @@ class _Match:
             return True
         if "'s" in before and after in self.known.lists["part"]:
             return True
-        if after in self.known.lists["part"] and (before == "my" or self.token(end + 1) == "of"):
+        if after in self.known.lists["part"] and (before in ("my", "with") or self.token(end + 1) == "of"):
             return True
         if sides[-1] in ("front", "back", "top", "bottom") and after in self.known.lists["named"]:
             return True

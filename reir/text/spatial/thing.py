@@ -67,6 +67,8 @@ class Thing:
             self.where.append(Region((self.origin,), choosing=True))
         phrase, nouns = self._subject()
         where = list(self.where)
+        if phrase == "picture" and where and not self.ranks and all(isinstance(place, Region) for place in where):
+            phrase = nouns = ""  # "top right pic" is a place; "picture over the couch" a thing
         for rank, part in self.ranks:
             among = self.among or rank.among or noun_phrase(self.parts[part]) or nouns or phrase
             count = self.count if self.count and rank.place <= self.count else None
@@ -106,7 +108,7 @@ def noun_phrase(words: Sequence[str]) -> str:
     kept = words[start:end]
     if len(kept) > 1 and kept[0] in known.lists["pronoun"]:
         kept = kept[1:]
-    return " ".join(kept)
+    return " ".join(kept) or ("picture" if words[-1:] == ["picture"] else "")
 
 
 def singular_phrase(phrase: str) -> str:

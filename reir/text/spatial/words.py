@@ -53,7 +53,8 @@ class PlaceWords:
         self.origin = self.pattern(
             "(?:in |over |back |counting )?(?P<from>from|on|to|in|at|of)(?: {the})? (?:very |far )?"
             "(?P<side>left|right|top|bottom|front|back|rear|camera|viewer|us)(?: hand)?(?: side| end| edge)?"
-            "(?! corner)(?! of(?! (?:the )?picture| (?:the )?(?:{number})(?: |$)| the))(?: of(?: the)? picture)?"
+            "(?! (?:corner|row|shelf))"
+            "(?! of(?! (?:the )?picture| (?:the )?(?:{number})(?: |$)| the))(?: of(?: the)? picture)?"
         )
         self.clock = self.pattern(
             "(?:at |in |by )?(?:the )?"
