@@ -24,14 +24,15 @@ BATCH = 16
 
 
 def load(spec: ModelSpec, *, device: str = "auto") -> EllipseStage:
-    """The stage of ``ellipse[:TOWER[+TOWER],...]``; options ``batch`` and those of ``find_tuner``.
+    """The stage of ``ellipse[:TOWER[+TOWER],...]``; options ``batch``, ``guard`` and those of ``find_tuner``.
 
     Raises:
         UsageError: an unknown option or tower.
         WeightsMissingError: published weights that are not on this machine; the message says how to get them.
     """
-    tuner = find_tuner(spec, device=device, more=["batch"])
-    return EllipseStage(tuner, batch=spec.whole_number("batch", BATCH, low=1, high=1024))
+    tuner = find_tuner(spec, device=device, more=["batch", "guard"])
+    batch = spec.whole_number("batch", BATCH, low=1, high=1024)
+    return EllipseStage(tuner, batch=batch, guard=spec.choice("guard", "on", ("on", "off")) == "on")
 
 
 class EllipseStage:
@@ -39,6 +40,8 @@ class EllipseStage:
 
     All hits of a batch are tuned together, each with its own network. *Differs from the paper*, which starts from the
     best of its anchors: a hit's box is a better start. The activation is that of the picture with the first ellipse.
+    Also, a hit keeps its box where the towers score the first ellipse as high as the tuned one or higher, because
+    activations lead away from good boxes; ``guard`` False is the paper's way.
     """
 
     name = "ellipse"
@@ -46,9 +49,10 @@ class EllipseStage:
     needs_expression = True
     needs_pixels = True
 
-    def __init__(self, tuner: EllipseTuner, *, batch: int) -> None:
+    def __init__(self, tuner: EllipseTuner, *, batch: int, guard: bool) -> None:
         self.hits_at_once = batch
         self._tuner = tuner
+        self._guard = guard
 
     @property
     def decode_side(self) -> int:
@@ -77,6 +81,9 @@ class EllipseStage:
                 "steps": tuned.steps,
             }
             # Untouched by rounding through the ellipse where tuning found nothing better.
-            box = box_of(tuned.ellipse, hit.width, hit.height) if (tuned.ellipse != tuned.start).any() else hit.box
+            moved = bool((tuned.ellipse != tuned.start).any())
+            if moved and self._guard and tuned.score <= tuned.score_before:
+                moved, note["kept"] = False, "the towers score the ellipse within the box as high as the tuned one"
+            box = box_of(tuned.ellipse, hit.width, hit.height) if moved else hit.box
             marked.append(noted(hit, self.name, note, box=box))
         return marked

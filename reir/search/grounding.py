@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -132,7 +132,8 @@ class PictureSearcher:
         began = perf_counter()
         picture = source.read(grounder.decode_side)
         decoded = perf_counter()
-        (found,) = grounder.ground([(picture, expression)], out_of_time=_since_asked(stages.seconds))
+        over = _SinceAsked(stages.seconds)
+        (found,) = grounder.ground([(picture, expression)], out_of_time=over)
         grounded = perf_counter()
         instances = _as_instances(found)
         mask = None if found.mask is None else resize_rle(encode_rle(found.mask), picture.width, picture.height)
@@ -140,7 +141,9 @@ class PictureSearcher:
         look = PictureLook(source.read, instances, self._model)
         finished = self._second_look.run(stages, ("refine", "mask"), expression, look, [hit])
         timings = {"decode": (decoded - began) * 1e3, grounder.name: (grounded - decoded) * 1e3}
-        return self._answer(expression, finished.hits, {**timings, **finished.timings_ms}, began, finished.warnings)
+        ended = f"{grounder.name} ran out of time after {stages.seconds:g} s: it ended with what it had"
+        warnings = (*([ended] if over.told else []), *finished.warnings)
+        return self._answer(expression, finished.hits, {**timings, **finished.timings_ms}, began, warnings)
 
     def _answer(
         self,
@@ -209,15 +212,19 @@ class _PixelsOnly:
         raise UsageError(f"{self.identity.name} keeps no vectors of instances. Ground with a model instead")
 
 
-def _since_asked(seconds: float) -> Callable[[], bool]:
+class _SinceAsked:
     """Whether so many seconds passed since this was first asked: loading a network takes none of the time."""
-    began: list[float] = []
 
-    def over() -> bool:
-        began[:] = began or [perf_counter()]
-        return perf_counter() - began[0] >= seconds
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._began: float | None = None
+        self.told = False
 
-    return over
+    def __call__(self) -> bool:
+        if self._began is None:
+            self._began = perf_counter()
+        self.told = perf_counter() - self._began >= self._seconds
+        return self.told
 
 
 def _as_instances(found: Grounding) -> Instances:

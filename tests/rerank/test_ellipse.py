@@ -38,7 +38,7 @@ def test_hits_of_several_pictures_get_boxes_around_ellipses(name: str, tmp_path:
     with Gallery.create(tmp_path, model=GridColourModel()) as gallery:
         gallery.add([tmp_path], workers=0)
         plain = {hit.instance_id: hit.box for hit in gallery.search("red", top=4).hits}
-        result = gallery.search("red", top=4, refine=name, stage_seconds=1000)
+        result = gallery.search("red", top=4, refine=f"{name},guard=off", stage_seconds=1000)
     assert len({hit.path for hit in result.hits}) == 2
     assert result.timings_ms["ellipse"] > 0
     for hit in result.hits:
@@ -54,7 +54,7 @@ def test_hits_of_several_pictures_get_boxes_around_ellipses(name: str, tmp_path:
 
 def test_a_hit_alone_is_tuned_as_by_the_library(name: str, tmp_path: Path) -> None:
     paint(tmp_path / "a.png", ("red", "green", "blue", "dark"), (300, 180))
-    (hit,) = reir.ground(tmp_path / "a.png", "blue", model=GridColourModel(), refine=name).hits
+    (hit,) = reir.ground(tmp_path / "a.png", "blue", model=GridColourModel(), refine=f"{name},guard=off").hits
     (before,) = reir.ground(tmp_path / "a.png", "blue", model=GridColourModel()).hits
     tuner = find_tuner(ModelSpec.parse(name), device="cpu")
     side = max(tuner.picture_side, GridColourModel().decode_side)
@@ -62,6 +62,36 @@ def test_a_hit_alone_is_tuned_as_by_the_library(name: str, tmp_path: Path) -> No
     (tuned,) = tuner.refine([picture], ["blue"], inscribed(before.box, 300, 180)[None])
     assert hit.box == pytest.approx(box_of(tuned.ellipse, 300, 180), abs=0.5)
     assert hit.stages["ellipse"]["score"] == pytest.approx(tuned.score, rel=1e-3)
+
+
+def test_a_box_is_kept_where_the_towers_prefer_it(name: str, tmp_path: Path) -> None:
+    """Without the matching loss the towers are not asked, so their score falls for some boxes."""
+    paint(tmp_path / "a.png", ("red", "green", "blue", "dark"), (300, 180))
+    paint(tmp_path / "b.png", ("blue", "red", "dark", "green"), (300, 180))
+    kept, moved = 0, 0
+    with Gallery.create(tmp_path, model=GridColourModel()) as gallery:
+        gallery.add([tmp_path], workers=0)
+        for text in ("red", "blue", "green"):
+            plain = {hit.instance_id: hit.box for hit in gallery.search(text, top=4).hits}
+            for hit in gallery.search(text, top=4, refine=f"{name},similarity=0", stage_seconds=1000).hits:
+                note = hit.stages["ellipse"]
+                if note["score"] <= note["score_before"]:
+                    assert hit.box == plain[hit.instance_id]
+                    kept += "kept" in note
+                else:
+                    assert hit.box != plain[hit.instance_id]
+                    assert "kept" not in note
+                    moved += 1
+    assert kept
+    assert moved
+
+
+def test_the_budget_holds_before_the_first_step_and_a_grounder_warns(name: str, tmp_path: Path) -> None:
+    paint(tmp_path / "a.png", ("red", "green", "blue", "dark"), (300, 180))
+    result = reir.ground(tmp_path / "a.png", "blue", grounder=name.replace("points=2", "points=9"), stage_seconds=0.001)
+    assert result.hits[0].stages["ellipse"]["steps"] == 0
+    assert result.warnings == ("ellipse ran out of time after 0.001 s: it ended with what it had",)
+    assert not reir.ground(tmp_path / "a.png", "blue", grounder=name, stage_seconds=1000).warnings
 
 
 def test_grounder_gives_box_mask_and_ellipse(name: str, tmp_path: Path) -> None:

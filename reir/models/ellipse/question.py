@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +15,12 @@ from reir.models.ellipse.settings import EllipseSettings
 from reir.models.ellipse.tower import PromptedTower
 from reir.types import Picture
 
-AT_ONCE = 64
-"""Prompted pictures that go through a tower together where no gradients are kept."""
+AT_ONCE = {"cpu": 8}
+"""Prompted pictures that go through a tower together where no gradients are kept, by device; elsewhere ``AT_MOST``.
+
+Time is looked at between them: on a CPU eight of a large tower take seconds.
+"""
+AT_MOST = 64
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Questions:
         # Maps are as large as the largest picture that is explained.
         self.map_size = max(tuple(view.pixels.shape[-2:]) for view in self._explaining)
         self.device = self._scoring[0].pixels.device
+        self.at_once = AT_ONCE.get(self.device.type, AT_MOST)
 
     def scores(self, ellipses: Tensor, rows: Tensor | None = None) -> Tensor:
         """Scores summed over towers, (N, 1 + J), of questions ``rows`` (N,) with ellipses (N, 5); gradients pass."""
@@ -90,14 +95,21 @@ class Questions:
     @torch.no_grad()
     def matching(self, ellipses: Tensor, rows: Tensor) -> Tensor:
         """s(i', t) (N,) of the questions in ``rows`` (N,) with ellipses (N, 5), in small batches."""
-        chunks = zip(ellipses.split(AT_ONCE), rows.split(AT_ONCE), strict=True)
+        chunks = zip(ellipses.split(self.at_once), rows.split(self.at_once), strict=True)
         return torch.cat([self.scores(some, of)[:, 0] for some, of in chunks])
 
-    def activations(self, ellipses: Tensor, rows: Tensor) -> Tensor:
-        """A (N, H, W): the Grad-CAMs of the questions in ``rows`` with ellipses (N, 5), summed over towers."""
+    def activations(
+        self, ellipses: Tensor, rows: Tensor, out_of_time: Callable[[], bool] = lambda: False
+    ) -> Tensor | None:
+        """A (N, H, W): the Grad-CAMs of the questions in ``rows`` with ellipses (N, 5), summed over towers.
+
+        None where time was out before all were made.
+        """
         height, width = self.map_size
         chunks = []
-        for some, of in zip(ellipses.split(AT_ONCE), rows.split(AT_ONCE), strict=True):
+        for some, of in zip(ellipses.split(self.at_once), rows.split(self.at_once), strict=True):
+            if out_of_time():
+                return None
             total = torch.zeros(len(some), height, width, device=self.device)
             for view in (view.take(of) for view in self._explaining):
 

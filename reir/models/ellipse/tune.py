@@ -34,18 +34,22 @@ def tune(
     reached.
 
     *Differs from the paper*: it gives the last step's ellipse; this, of all steps', the one with the lowest loss, so
-    that ending early does no harm. It does not give the unit of t: here it is that of picture coordinates, so one
-    network can move an ellipse by half a picture; angles are in radians.
+    that ending early does no harm: without time for one, the first ellipse. It does not give the unit of t: here it is
+    that of picture coordinates, so one network can move an ellipse by half a picture; angles are in radians.
     """
     everyone = torch.arange(len(ellipses), device=ellipses.device)
     needs_map = settings.inflation != 0 or settings.squeezing != 0
-    activation = questions.activations(ellipses, everyone) if needs_map and settings.steps else None
+    steps = settings.steps
+    activation = None
+    if needs_map and steps:
+        activation = questions.activations(ellipses, everyone, out_of_time)
+        steps = 0 if activation is None else steps
     networks = Perceptrons(count=len(ellipses), seed=settings.seed).to(ellipses.device)
     optimiser = torch.optim.Adam(networks.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=max(settings.steps, 1))
     best, lowest = ellipses.clone(), torch.full((len(ellipses),), torch.inf, device=ellipses.device)
     done = 0
-    while done < settings.steps and not (done and out_of_time()):
+    while done < steps and not out_of_time():
         with torch.enable_grad():
             moved = ellipses + networks()
             loss = _loss(questions, moved, activation, settings)
@@ -58,13 +62,13 @@ def tune(
         optimiser.step()
         schedule.step()
         done += 1
-    if done:
+    if done and done == steps:
         with torch.no_grad():
             moved = ellipses + networks()
             better = _loss(questions, moved, activation, settings) < lowest
             best = torch.where(better[:, None], moved, best)
-    both = questions.matching(torch.cat([ellipses, best]), everyone.repeat(2))
-    return Tuned(best, both[: len(ellipses)], both[len(ellipses) :], done)
+    before = questions.matching(ellipses, everyone)
+    return Tuned(best, before, questions.matching(best, everyone) if done else before, done)
 
 
 def _loss(questions: Questions, ellipses: Tensor, activation: Tensor | None, settings: EllipseSettings) -> Tensor:

@@ -7,10 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from reir.models.ellipse import EllipseSettings, EllipseTuner, background_prompts, inscribed
+from reir.geometry import paired_iou
+from reir.models.ellipse import (
+    EllipseSettings,
+    EllipseTuner,
+    anchors,
+    background_prompts,
+    box_of,
+    inscribed,
+    mask_of,
+)
 from reir.models.ellipse.objective import inflation_loss, matching_loss, squeezing_loss
 from reir.models.ellipse.perceptron import Perceptrons
+from reir.models.ellipse.question import Questions
+from reir.models.ellipse.start import mean_activation
 from reir.models.ellipse.tower import PromptedTower
+from reir.models.ellipse.tune import tune
 from reir.models.towers import ClipTower
 from reir.types import Picture
 from tests.models.towers.tiny_tower import VIT, save_tiny_tower
@@ -89,7 +101,7 @@ def test_it_ends_when_time_is_out(make: Callable[..., EllipseTuner]) -> None:
 
     def out_of_time() -> bool:
         asked.append(True)
-        return len(asked) >= 3
+        return len(asked) >= 5  # once before the activations, then before each step
 
     tuned = make(steps=1000).refine(pictures, texts, start, out_of_time=out_of_time)
     assert [one.steps for one in tuned] == [3, 3, 3]
@@ -97,10 +109,6 @@ def test_it_ends_when_time_is_out(make: Callable[..., EllipseTuner]) -> None:
 
 @pytest.mark.parametrize("start", ["score-activation", "activation-score", "score", "activation"])
 def test_finding_starts_from_the_anchor_that_is_asked_for(make: Callable[..., EllipseTuner], start: str) -> None:
-    from reir.models.ellipse import anchors
-    from reir.models.ellipse.question import Questions
-    from reir.models.ellipse.start import mean_activation
-
     pictures, texts, _ = questions()
     tuner = make(start=start, steps=0)
     found = tuner.find(pictures, texts)
@@ -117,10 +125,42 @@ def test_finding_starts_from_the_anchor_that_is_asked_for(make: Callable[..., El
         assert np.array_equal(one.start, table[chosen].numpy())
 
 
-def test_finding_out_of_time_gives_an_anchor(make: Callable[..., EllipseTuner]) -> None:
+def test_finding_out_of_time_gives_one_of_the_first_anchors(make: Callable[..., EllipseTuner]) -> None:
     pictures, texts, _ = questions()
-    found = make(points=5, ellipses=9).find(pictures, texts, out_of_time=lambda: True)
-    assert [one.steps for one in found] == [1, 1, 1]
+    first = anchors(5, 9)[:8]
+    for one in make(points=5, ellipses=9).find(pictures, texts, out_of_time=lambda: True):
+        assert (one.start == first).all(axis=1).any(), "more anchors were scored than the first batch"
+        assert np.array_equal(one.ellipse, one.start)
+        assert one.steps == 0
+
+
+def test_an_ideal_activation_is_enclosed() -> None:
+    """Without the matching loss, inflation and squeezing fit the ellipse to what is active: here a true mask."""
+    boxes = np.array([(10, 12, 40, 30), (50, 20, 80, 70), (20, 55, 60, 85), (5, 5, 75, 60)], dtype=np.float32)
+    start = np.stack([inscribed((30, 25, 65, 65), 96, 96)] * len(boxes))
+    masks = torch.from_numpy(np.stack([mask_of(inscribed(tuple(box), 96, 96), 48, 48) for box in boxes])).float()
+
+    class IdealQuestions(Questions):
+        def __init__(self) -> None:
+            self.map_size, self.device, self._settings = (48, 48), torch.device("cpu"), settings
+
+        def activations(self, ellipses: torch.Tensor, rows: torch.Tensor, *_: object) -> torch.Tensor:
+            return masks[rows]
+
+        def matching(self, ellipses: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(ellipses))
+
+    settings = EllipseSettings(similarity=0.0)
+    tuned = tune(IdealQuestions(), torch.from_numpy(start), settings).ellipses.numpy()
+    found = np.array([box_of(ellipse, 96, 96) for ellipse in tuned])
+    assert (paired_iou(np.array([(30, 25, 65, 65)] * 4, dtype=np.float32), boxes) < 0.5).all()
+    assert (paired_iou(found, boxes) > 0.5).all()
+
+    larger = tune(IdealQuestions(), torch.from_numpy(start), replace(settings, squeezing=0.0)).ellipses
+    smaller = tune(IdealQuestions(), torch.from_numpy(start), replace(settings, inflation=0.0)).ellipses
+    area = abs(float(start[0, 2] * start[0, 3]))
+    assert ((larger[:, 2] * larger[:, 3]).abs() > area).all()
+    assert ((smaller[:, 2] * smaller[:, 3]).abs() < area).all()
 
 
 def test_nothing_to_do(make: Callable[..., EllipseTuner]) -> None:
