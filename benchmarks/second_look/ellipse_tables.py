@@ -1,13 +1,16 @@
 """Tables 1 to 3 of Tune-An-Ellipse on emoji scenes, with the towers of ``train_prompted_towers``.
 
     python -m benchmarks.second_look.ellipse_tables scenes/validation/validation.json --split validation
-        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse
-    python -m benchmarks.second_look.ellipse_tables scenes/test/test.json --split test --towers runs/towers/a
-        runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse
+        --towers runs/towers/prompted runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
+        --out runs/ellipse
+    python -m benchmarks.second_look.ellipse_tables scenes/test/test.json --split test
+        --towers runs/towers/prompted runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
+        --out runs/ellipse
 
 The first chooses the curve's width and the weight of the matching loss on validation and keeps them in ``chosen.json``;
 the second measures every row on the same expressions, drawn by a seed, and writes ``tables.json`` and ``tables.md``. It
-goes on in batches until ``--queries`` or ``--minutes`` are reached. The first tower scores, both give Grad-CAM
+goes on in batches until ``--queries`` or ``--minutes`` are reached, from where it stopped if it is started again, and
+tells after the first batch how long the others will take. The first tower scores, both give Grad-CAM
 ("ensemble"), or the first alone ("single"). Run both with the same ``--steps``, ``--rate`` and ``--points``.
 
 Intervals are 95% bootstrap intervals over queries; a difference is that of paired queries.
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -72,6 +76,7 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--split", choices=["validation", "test"], required=True)
     parser.add_argument("--towers", type=Path, nargs=2, required=True)
+    parser.add_argument("--crops", help="the tower of the rows with crops; by default the first")
     parser.add_argument("--detector", required=True, help="the folder of an rcnn-clip, for its boxes")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=200)
@@ -84,7 +89,7 @@ def main() -> None:
     print_machine(["torch", "open_clip_torch"], seed=arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     base = EllipseSettings(steps=arguments.steps, learning_rate=arguments.rate, points=arguments.points)
-    bench = Bench(arguments.towers, arguments.detector, base.points)
+    bench = Bench(arguments.towers, arguments.detector, base.points, arguments.crops)
     queries = read_queries(arguments.dataset, arguments.queries, arguments.seed)
     ends = time.monotonic() + arguments.minutes * 60
     # The fused attention's backward takes half of a step at this size; plain matrix products do not.
@@ -93,7 +98,12 @@ def main() -> None:
             _choose(bench, queries, base, ends, arguments.out / "chosen.json")
         else:
             chosen = json.loads((arguments.out / "chosen.json").read_text())["settings"]
-            _measure(bench, queries, replace(base, **chosen), ends, arguments.out)
+            asked = {
+                "dataset": str(arguments.dataset),
+                "seed": arguments.seed,
+                "towers": [str(t) for t in arguments.towers],
+            }
+            _measure(bench, queries, replace(base, **chosen), ends, arguments.out, asked)
 
 
 def read_queries(dataset: Path, count: int, seed: int) -> list[Query]:
@@ -110,9 +120,10 @@ def read_queries(dataset: Path, count: int, seed: int) -> list[Query]:
 class Bench:
     """The towers, the detector, and what one batch of queries gives in every row."""
 
-    def __init__(self, towers: Sequence[Path], detector: str, points: int) -> None:
+    def __init__(self, towers: Sequence[Path], detector: str, points: int, crops: str | None = None) -> None:
         clips = [ClipTower.load(str(folder), device="cpu", precision="bfloat16") for folder in towers]
         self.first, self.second = (PromptedTower(clip, device="cpu", precision="bfloat16") for clip in clips)
+        self.crops = ClipTower.load(crops, device="cpu", precision="bfloat16") if crops else self.first.clip
         self.detector = load_model(f"rcnn-clip:{detector}", device="cpu")
         self.table = torch.from_numpy(anchors(points))
 
@@ -152,7 +163,7 @@ class Bench:
             shapes = _inscribed(query, boxes)
             asked = self.asked([query], settings, ensemble=False)
             values = {
-                "crops": self._crop_scores(query, boxes, text),
+                "crops": self._crop_scores(query, boxes),
                 "red circle": self._circle_scores(query, shapes, text),
                 "ours": asked.matching(torch.from_numpy(shapes), _rows(0, len(shapes))),
             }
@@ -170,10 +181,20 @@ class Bench:
         true = np.concatenate([_inscribed(query, np.array([query.truth])) for query in queries])
         ensemble = self.asked(queries, settings, ensemble=True)
         starts = {"F-RCNN/tuned": np.stack(boxes), "truth/tuned": true}
-        return {
-            name: overlaps(queries, tune(ensemble, torch.from_numpy(start), settings).ellipses)
-            for name, start in starts.items()
-        }
+        rows = {}
+        for name, start in starts.items():
+            tuned = tune(ensemble, torch.from_numpy(start), settings)
+            rows[name] = overlaps(queries, tuned.ellipses)
+            rows[f"{name}, guarded"] = [
+                after if better else before
+                for after, before, better in zip(
+                    rows[name],
+                    overlaps(queries, torch.from_numpy(start)),
+                    (tuned.scores > tuned.scores_before).tolist(),
+                    strict=True,
+                )
+            ]
+        return rows
 
     def anchor_crops(self, queries: Sequence[Query]) -> list[float]:
         """Overlaps of the anchor whose crop fits best."""
@@ -182,12 +203,13 @@ class Bench:
             width, height = query.picture.width, query.picture.height
             shapes = self.table.numpy()
             boxes = np.array([box_of(shape, width, height) for shape in shapes], dtype=np.float32)
-            scores = self._crop_scores(query, boxes, self.first.texts([query.text])[0])
+            scores = self._crop_scores(query, boxes)
             overlaps.append(overlap(query, tuple(boxes[int(scores.argmax())].tolist())))
         return overlaps
 
-    def _crop_scores(self, query: Query, boxes: FloatArray, text: Tensor) -> Tensor:
-        return torch.from_numpy(self.first.clip.encode_pixels(cut_crops(query.picture, boxes))) @ text
+    def _crop_scores(self, query: Query, boxes: FloatArray) -> Tensor:
+        text = torch.from_numpy(self.crops.encode_texts([query.text]))[0]
+        return torch.from_numpy(self.crops.encode_pixels(cut_crops(query.picture, boxes))) @ text
 
     def _circle_scores(self, query: Query, shapes: FloatArray, text: Tensor) -> Tensor:
         """The scores (N,) of pictures with an opaque line of two pixels around each box, as Red Circle draws it."""
@@ -221,14 +243,23 @@ def overlaps(queries: Sequence[Query], ellipses: Tensor) -> list[float]:
     ]
 
 
-def _measure(bench: Bench, queries: list[Query], settings: EllipseSettings, ends: float, out: Path) -> None:
+def _measure(
+    bench: Bench, queries: list[Query], settings: EllipseSettings, ends: float, out: Path, asked: dict[str, Any]
+) -> None:
     rows: dict[str, list[float]] = {}
     seconds: dict[str, float] = {}
-    for start in range(0, len(queries), BATCH):
+    done = 0
+    if (out / "tables.json").is_file():
+        kept = json.loads((out / "tables.json").read_text())
+        if kept.get("asked") == asked and kept["settings"] == asdict(settings):
+            rows, seconds, done = kept["rows"], kept["seconds"], kept["queries"]
+    first, began = done, time.monotonic()
+    for start in range(done, len(queries), BATCH):
         batch = queries[start : start + BATCH]
         for name, values in _batch_rows(bench, batch, settings, seconds).items():
             rows.setdefault(name, []).extend(values)
         report = {
+            "asked": asked,
             "settings": asdict(settings),
             "queries": start + len(batch),
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
@@ -237,6 +268,9 @@ def _measure(bench: Bench, queries: list[Query], settings: EllipseSettings, ends
         (out / "tables.json").write_text(json.dumps(report, indent=1))
         (out / "tables.md").write_text(markdown(rows, settings.steps))
         print(f"queries   {start + len(batch)}: {_accuracies(rows)}", flush=True)
+        if start == first:
+            rest = (time.monotonic() - began) / 60 * math.ceil((len(queries) - start - len(batch)) / BATCH)
+            print(f"estimate  {rest:.0f} more minutes for {len(queries)} queries", flush=True)
         if time.monotonic() >= ends:
             break
 
