@@ -22,6 +22,9 @@ _CHOOSING = 0.5
 _COUNT = 0.5
 """How much a number that is said ("of the three dogs") counts as evidence."""
 
+_TRIPLES = 1 << 20
+"""Triples of instances that are measured at once: many pictures of many instances would take gigabytes."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -88,10 +91,7 @@ def constraint_fit(constraint: Constraint, phrase: str, placed: Placed) -> Reals
         case Rank():
             return rank_fit(constraint, placed)
         case Related("between", (first, second)):
-            one, other = _meant(first, placed), _meant(second, placed)
-            triples = between_fit(placed.pairs) * one[:, None, :, None] * other[:, None, None, :]
-            best: Reals = triples.max(axis=(2, 3), initial=0.0)
-            return best
+            return _between(_meant(first, placed), _meant(second, placed), placed)
         case Related(name, anchors):
             related = relation_fit(name, placed.pairs) * placed.apart * _meant(anchors[0], placed)[:, None, :]
             most: Reals = related.max(axis=2, initial=0.0)
@@ -121,6 +121,19 @@ def _region(region: Region, phrase: str, placed: Placed) -> Reals:
         return fit
     first = rank_fit(Rank(region.sides[0], among=phrase), placed)
     return fit * (1 - _CHOOSING) + first * _CHOOSING
+
+
+def _between(one: Reals, other: Reals, placed: Placed) -> Reals:
+    """How well each instance (B, N) lies between two others, which are meant with chances ``one`` and ``other``."""
+    count, most = one.shape
+    best = np.zeros(one.shape)
+    step = max(1, _TRIPLES // max(most, 1) ** 3)
+    for start in range(0, count, step):
+        some = slice(start, start + step)
+        fit = between_fit(Pairs(placed.boxes[some], placed.sizes[some]))
+        triples = fit * one[some, None, :, None] * other[some, None, None, :]
+        best[some] = triples.max(axis=(2, 3), initial=0.0)
+    return best
 
 
 def _meant(described: Described, placed: Placed) -> Reals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from functools import cache
 from random import Random
@@ -216,6 +217,21 @@ def test_pictures_together_are_each_as_by_itself() -> None:
                 present[picture : picture + 1, :count],
             )
             assert fit[picture, :count] == pytest.approx(place_fit(read_places(text), own)[0])
+
+
+def test_many_pictures_of_many_instances_are_measured_a_few_at_a_time() -> None:
+    rng = np.random.default_rng(4)
+    corners = rng.random((3, 90, 2)) * 60
+    boxes = np.concatenate([corners, corners + 5], axis=2)
+    sizes = np.full((3, 2), 100.0)
+    present = np.ones((3, 90), dtype=bool)
+    placed = Placed(boxes, centres_of(boxes), sizes, {"dog": rng.random((3, 90))}, present)
+    tracemalloc.start()
+    fit = place_fit(read_places("between two dogs"), placed)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert fit.max() > 0
+    assert peak < 100 * 2**20, "one picture's triples at a time"
 
 
 def test_options() -> None:
