@@ -4,12 +4,12 @@
         --captioner parts/captioner --out tas
 
 Every expression of the first pictures is asked in its own picture, as the paper does: which of SAM's masks is meant?
-Masks and crops are extracted once with ``sam-clip`` and kept in a file; scores come from the stages ``tas`` and
-``rectifier``. Each table is made twice: with the captions of the small captioner, and with true captions written from
-the scene graph (of the object that a mask lies on, and of all objects of the picture), which no captioner can beat:
-what the method could give at best. All rows answer the same queries; differences are paired, intervals are 95%
-bootstraps over queries. Nothing is chosen here: α and λ are the paper's, the thresholds of the proposals were chosen on
-validation scenes.
+Masks, crops and captions are made once with ``sam-clip`` and kept in files that its weights name; scores come from the
+stages ``tas`` and ``rectifier``. Each table is made twice: with the captions of the small captioner, and with true
+captions written from the scene graph (of the object that a mask lies on, and of all objects of the picture), which no
+captioner can beat: what the method could give at best. All rows answer the same queries; differences are paired,
+intervals are 95% bootstraps over queries. Nothing is chosen here: α and λ are the paper's, the thresholds of the
+proposals were chosen on validation scenes.
 """
 
 from __future__ import annotations
@@ -94,14 +94,14 @@ def main() -> None:
     pictures = read_scenes(arguments.dataset)[0][: arguments.images]
     settings = {key: str(value) for key, value in PROPOSALS.items()}
     plain = load_sam_clip(ModelSpec("sam-clip", arguments.tower, {"sam": arguments.sam, **settings}))
-    found = list(_extracted(plain, pictures, arguments.out / "masks.jsonl"))
+    found = list(_extracted(plain, pictures, arguments.out / f"masks-{_mark(plain)}.jsonl"))
     if arguments.masks_only:
         return
     options = {"sam": arguments.sam, "captioner": arguments.captioner, "reader": "rules", **settings}
     model = load_sam_clip(ModelSpec("sam-clip", arguments.tower, options))
     truths = _truths(arguments.dataset, len(pictures))
     captions = {
-        "captioner": _captions(arguments.captioner, pictures, found, arguments.out / "captions.jsonl"),
+        "captioner": _captions(arguments.captioner, pictures, found, arguments.out / f"captions-{_mark(model)}.jsonl"),
         "true captions": [_true_captions(*each) for each in zip(pictures, found, truths, strict=True)],
     }
     report: dict[str, Any] = {"pictures": len(pictures), "masks": sum(map(len, found)), "settings": settings}
@@ -132,6 +132,11 @@ def main() -> None:
     text = _markdown(report)
     (arguments.out / "tas_tables.md").write_text(text)
     print(text)
+
+
+def _mark(model: SamClip) -> str:
+    """What stands in the name of a file with its answers, so that those of other weights are not taken for them."""
+    return model.identity.fingerprint[:12]
 
 
 def _read(picture: ScenePicture) -> Picture:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reir.models.vatex import segmenter as module
-from reir.models.vatex.segmenter import Segmenter
+from reir.models.vatex.segmenter import Segmenter, find_segmenter
 from reir.types import Picture
 from tests.models.vatex.tiny_vatex import save_tiny_vatex, with_tower
 
@@ -60,3 +61,26 @@ def test_other_words_and_other_pixels_are_other_questions(folder: Path) -> None:
     assert len(logits) == 3
     assert not np.allclose(logits[0], logits[1], atol=1e-3)
     assert not np.allclose(logits[0], logits[2], atol=1e-3)
+
+
+def test_several_threads_share_one_network_and_get_its_answers(folder: Path) -> None:
+    own = Segmenter(folder, device="cpu")
+    expected = own.ask(questions())
+    shared = [find_segmenter(folder, "cpu") for _ in range(4)]
+    assert all(one is shared[0] for one in shared)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda segmenter: segmenter.ask(questions()), shared))
+    for each in answers:
+        for found, wanted in zip(each, expected, strict=True):
+            assert found is not None
+            assert wanted is not None
+            np.testing.assert_allclose(found.logits, wanted.logits, atol=2e-3, rtol=1e-3)
+
+
+def test_what_is_remembered_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REMEMBERED", 2)
+    monkeypatch.setattr(module, "BATCH", 1)
+    asked = Segmenter(folder, device="cpu")
+    assert all(answer is not None for answer in asked.ask(questions()))
+    again = asked.ask(questions(), out_of_time=lambda: True)
+    assert sum(answer is not None for answer in again) == 3  # two from memory, and one batch
