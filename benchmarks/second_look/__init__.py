@@ -7,19 +7,19 @@ nothing of it is shipped. The scenes are those of ``benchmarks.bridging``:
     reir data synth scenes/validation --split validation --images 300
     reir data synth scenes/test --split test --images 1000
 
-Tune-An-Ellipse's towers, which know red ellipses, and its tables 1 to 3 (``runs/clip`` and ``runs/base`` are those of
-``benchmarks.bridging``):
+Tune-An-Ellipse's towers, one that knows red ellipses and one for Grad-CAM alone, and its tables 1 to 3 (``runs/clip``
+and ``runs/base`` are those of ``benchmarks.bridging``):
 
-    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
-        --size a --out runs/towers/a
-    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --text runs/clip
-        --size b --start runs/towers/a --patch-steps 0 --steps 320 --scenes 8 --learning-rate 7e-4 --out runs/towers/b
+    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
+        --side 192 --out runs/towers/a
+    python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
+        --side 256 --steps 0 --out runs/towers/crops
     python -m benchmarks.second_look.ellipse_tables scenes/validation/validation.json --split validation
-        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse --points 6
-        --steps 50 --rate 4e-3 --queries 16
+        --towers runs/towers/a runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
+        --out runs/ellipse --points 6 --steps 50 --rate 4e-3 --queries 16
     python -m benchmarks.second_look.ellipse_tables scenes/test/test.json --split test
-        --towers runs/towers/a runs/towers/b --detector runs/base/rcnn-clip --out runs/ellipse --points 6
-        --steps 50 --rate 4e-3 --queries 32
+        --towers runs/towers/a runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
+        --out runs/ellipse --points 6 --steps 50 --rate 4e-3 --queries 104
 
 VATEX's parts in CLARE, with the tower of ``train_prompted_towers``:
 

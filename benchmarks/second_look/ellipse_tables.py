@@ -1,10 +1,10 @@
 """Tables 1 to 3 of Tune-An-Ellipse on emoji scenes, with the towers of ``train_prompted_towers``.
 
     python -m benchmarks.second_look.ellipse_tables scenes/validation/validation.json --split validation
-        --towers runs/towers/prompted runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
+        --towers runs/towers/a runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
         --out runs/ellipse
     python -m benchmarks.second_look.ellipse_tables scenes/test/test.json --split test
-        --towers runs/towers/prompted runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
+        --towers runs/towers/a runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
         --out runs/ellipse
 
 The first chooses the curve's width and the weight of the matching loss on validation and keeps them in ``chosen.json``;

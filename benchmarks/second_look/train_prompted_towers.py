@@ -1,7 +1,7 @@
 """Train a small CLIP that knows red ellipses, on emoji scenes: a stand-in for the CLIP of Tune-An-Ellipse.
 
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
-        --side 192 --out runs/towers/prompted
+        --side 192 --out runs/towers/a
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
         --side 256 --steps 0 --out runs/towers/crops
 
