@@ -70,7 +70,7 @@ class PromptedTower:
             for values in (self.clip.source.preprocess.mean, self.clip.source.preprocess.std)
         )
         with torch.autocast(pixels.device.type, dtype=torch.bfloat16, enabled=self._half):
-            features = visual((pixels - mean) / std)
+            features = visual(((pixels - mean) / std).contiguous(memory_format=torch.channels_last))
         # CoCa's image tower gives tokens beside the embedding.
         return F.normalize((features[0] if isinstance(features, tuple) else features).float(), dim=-1)
 
@@ -90,4 +90,5 @@ class PromptedTower:
     @cached_property
     def _network(self) -> tuple[Any, float]:
         model = build_network(self.clip.source)
-        return model.visual.to(self.device), float(model.logit_scale.exp())
+        # On a CPU convolutions take a third less time of channels that lie together.
+        return model.visual.to(self.device, memory_format=torch.channels_last), float(model.logit_scale.exp())
