@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -41,6 +42,7 @@ class SamMasks:
         self._sam = sam
         self._device = device
         self._precision = precision
+        self._lock = threading.Lock()
 
     @property
     def decode_side(self) -> int:
@@ -53,7 +55,8 @@ class SamMasks:
 
     def check(self, model: Model) -> None:  # noqa: ARG002
         """Returns for any model, when SAM is there. Raises WeightsMissingError or UsageError; see ``find_sam``."""
-        self._prompter  # noqa: B018
+        with self._lock:
+            self._prompter  # noqa: B018
 
     def look(self, expression: str, hits: Sequence[Hit], look: Look) -> list[Hit]:  # noqa: ARG002
         """The hits with their masks at the size of the upright original."""

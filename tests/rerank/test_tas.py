@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from reir.models.towers import ClipTower
 from reir.rerank import PictureLook, load_stage
 from reir.rerank.tas.scores import Parts, Weights, parts_of, split_phrases
 from reir.text import same_thing, subject_of
-from reir.types import Hit, Instances, Picture
+from reir.types import FloatArray, Hit, Instances, Picture
 from tests.grid_colour_model import GridColourModel
 from tests.models.sam_clip.conftest import demo_files, pixels_of
 from tests.models.sam_clip.tiny_sam import LOOSE, SIDE, save_tiny_parts, save_tiny_sam
@@ -195,6 +196,24 @@ def test_a_batch_gives_what_single_hits_give_and_nothing_is_captioned_twice(
         assert single.stages["tas"]["caption"] == batched.stages["tas"]["caption"]
         assert single.score == pytest.approx(batched.score, abs=1e-5)
     assert stage.look("the big cat", [], look) == []
+
+
+def test_what_is_ready_is_not_made_ready_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search prepares a stage each time, before its time begins."""
+    stage = load_stage(f"tas:{folder / 'tower'},captioner={folder / 'captioner'}", "rerank", device="cpu")
+    encoded = 0
+    encode = ClipTower.encode_pixels
+
+    def counted(self: ClipTower, crops: list[np.ndarray]) -> FloatArray:
+        nonlocal encoded
+        encoded += len(crops)
+        return encode(self, crops)
+
+    monkeypatch.setattr(ClipTower, "encode_pixels", counted)
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(stage.prepare) for _ in range(3)]:  # type: ignore[attr-defined]
+            done.result()
+    assert encoded == 1
 
 
 @pytest.mark.parametrize("masks", ["box", "sam"])

@@ -103,6 +103,8 @@ class PixelTas:
         self._reader_name = reader
         self._device = device
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        self._ready = False
         self._crops: LRUCache[Hashable, _Seen] = LRUCache(_REMEMBERED)
         self._pictures: LRUCache[Hashable, _Told] = LRUCache(_REMEMBERED)
 
@@ -113,12 +115,17 @@ class PixelTas:
         return side if self._prompter is None else max(side, self._prompter.side)
 
     def prepare(self) -> None:
-        """Load the networks. Raises WeightsMissingError or UsageError; see ``check``."""
-        self._tower.encode_pixels([np.zeros((8, 8, 3), dtype=np.uint8)])
-        if self._captioner is not None:
-            self._captioner.prepare()
-        if self._prompter is not None:
-            self._prompter.prepare()
+        """Load the networks, unless they are loaded. Raises WeightsMissingError or UsageError; see ``check``."""
+        with self._loading:
+            if self._ready:
+                return
+            self._tower.encode_pixels([np.zeros((8, 8, 3), dtype=np.uint8)])
+            self._tower.encode_texts(["a picture"])
+            if self._captioner is not None:
+                self._captioner.prepare()
+            if self._prompter is not None:
+                self._prompter.prepare()
+            self._ready = True
 
     def check(self, model: Model) -> None:  # noqa: ARG002
         """Returns for any model, when tower, captioner and SAM are there.
@@ -128,7 +135,8 @@ class PixelTas:
             WeightsMissingError: published weights that are not on this machine; the message says how to get them.
             MissingPackageError: spaCy is asked for and not installed.
         """
-        self._tower, self._captioner, self._prompter, self._reader  # noqa: B018
+        with self._loading:
+            self._tower, self._captioner, self._prompter, self._reader  # noqa: B018
 
     def look(self, expression: str, hits: Sequence[Hit], look: Look) -> list[Hit]:
         """The hits with their new scores."""
