@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,7 +73,7 @@ class EllipseStage:
         found = self._tuner.refine(pictures, [expression] * len(hits), start, out_of_time=look.out_of_time)
         marked = []
         for hit, tuned in zip(hits, found, strict=True):
-            note = {
+            note: dict[str, Any] = {
                 "box_before": [round(side, 2) for side in hit.box],
                 "ellipse": in_pixels(tuned.ellipse, hit.width, hit.height),
                 "score_before": tuned.score_before,
@@ -83,7 +83,8 @@ class EllipseStage:
             # Untouched by rounding through the ellipse where tuning found nothing better.
             moved = bool((tuned.ellipse != tuned.start).any())
             if moved and self._guard and tuned.score <= tuned.score_before:
-                moved, note["kept"] = False, "the towers score the ellipse within the box as high as the tuned one"
+                moved, note["ellipse"] = False, in_pixels(tuned.start, hit.width, hit.height)
+                note["kept"] = "the towers score the ellipse within the box as high as the tuned one"
             box = box_of(tuned.ellipse, hit.width, hit.height) if moved else hit.box
             marked.append(noted(hit, self.name, note, box=box))
         return marked
