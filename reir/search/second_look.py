@@ -51,7 +51,9 @@ class SecondLook:
         self._model = model
         self._device = device
         self._stages: LRUCache[tuple[str, Kind], Stage] = LRUCache(_REMEMBERED_STAGES)
-        self._ranked: LRUCache[tuple[object, ...], Looked] = LRUCache(_REMEMBERED_HITS, lambda looked: len(looked.hits))
+        self._ranked: LRUCache[tuple[object, ...], Looked] = LRUCache(
+            _REMEMBERED_HITS, lambda looked: len(looked.hits) + 1
+        )
         self._lock = Lock()
 
     def check(self, plan: StagePlan, expression: str | None) -> None:
