@@ -39,9 +39,7 @@ class Candidates:
 
     def look(self, model: Model, blend: Mapping[str, float]) -> PictureLook:
         """What a stage may ask of them."""
-        return PictureLook(
-            lambda side: decode_picture(self.path, max_side=side).picture, self.instances, model, blend
-        )
+        return PictureLook(lambda side: decode_picture(self.path, max_side=side).picture, self.instances, model, blend)
 
 
 def extract_all(model: Model, dataset: Dataset) -> tuple[dict[str, Candidates], float]:
