@@ -30,9 +30,9 @@ TAS's parts, and its tables 4 and 3:
     python -m benchmarks.second_look.train_sam scenes/pretrain/train.json
         --validation scenes/validation/validation.json --out parts/sam
     python -m benchmarks.second_look.train_captioner scenes/pretrain/train.json
-        --validation scenes/validation/validation.json --out parts/captioner
+        --validation scenes/validation/validation.json --out parts/captioner --steps 4500
     python -m benchmarks.second_look.tas_tables scenes/test/test.json --tower runs/clip --sam parts/sam
-        --captioner parts/captioner --out runs/tas
+        --captioner parts/captioner --out runs/tas --images 400
 
 VATEX's tables 4 and 17:
 

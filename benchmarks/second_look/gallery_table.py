@@ -5,7 +5,7 @@
     python -m benchmarks.second_look.gallery_table --json runs/gallery.json
         --validation scenes/validation/validation.json --validation-db db/validation
         --test scenes/test/test.json --test-db db/test --tas tas:runs/clip,captioner=runs/captioner
-        --ellipse ellipse:runs/towers/a+runs/towers/b --vatex vatex:runs/vatex/model
+        --ellipse ellipse:runs/towers/a,cam=runs/towers/a+runs/towers/crops --vatex vatex:runs/vatex/model
 
 Rows: the model alone; with the rectifier, TAS, Tune-An-Ellipse on the best hit's box, VATEX's box for the best hit; and
 the chain of them that is best. How many hits TAS ranks anew, and which chain is best, is chosen on the validation
