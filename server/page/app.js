@@ -208,7 +208,7 @@ let wish = { query: null, filters: { ...NO_FILTERS }, boxes: false, stages: { ..
 /** What the grid shows, and how to go on. */
 const shown = {
   /** @type {Tile[]} */ tiles: [], /** @type {string|null} */ cursor: null, key: '', noMatch: false, timing: '',
-  /** @type {string[]} */ notes: [], loadingMore: false,
+  /** @type {string[]} */ notes: [], /** @type {Promise<void> | null} */ coming: null,
 }
 /** Answers of earlier places in the history, so that going back is instant and keeps its place. */
 const remembered = new Map()
@@ -292,7 +292,7 @@ async function followAddress() {
 
 function recall(before) {
   stopSearch()
-  Object.assign(shown, before, { loadingMore: false })
+  Object.assign(shown, before, { coming: null })
   showGrid(before.tiles)
   scrollTo(0, before.scroll)
 }
@@ -381,11 +381,15 @@ function stagesFor({ query, stages }) {
   return /** @type {Stages} */ (Object.fromEntries(left))
 }
 
-/** The next page of the answer; nothing happens when there is none or one is on its way. */
+/** The next page of the answer; nothing happens when there is none or one is on its way (`shown.coming`). */
 async function more() {
-  if (!shown.cursor || shown.loadingMore) return
+  if (!shown.cursor || shown.coming) return
+  shown.coming = nextPage()
+  await shown.coming
+}
+
+async function nextPage() {
   const mine = ticket
-  shown.loadingMore = true
   $('more').textContent = 'Loading…'
   try {
     const answer = await send({ fields: { cursor: shown.cursor } }, aborter.signal)
@@ -399,7 +403,7 @@ async function more() {
     shown.cursor = null
     showEnd(error.status === 410 ? 'The gallery has changed since this search.' : error.message)
   } finally {
-    shown.loadingMore = false
+    if (mine === ticket) shown.coming = null
   }
   fillScreen()
 }
@@ -1137,7 +1141,7 @@ function moreLike(id) {
 async function turn(step) {
   if (view.index < 0) return
   const goal = view.index + step
-  if (goal >= shown.tiles.length) await more()
+  if (goal >= shown.tiles.length) await (shown.coming ?? more())
   if (!$('view').open || goal < 0 || goal >= shown.tiles.length) return
   focusTile(goal, { focus: false })
   openTile(goal, 'replace')
