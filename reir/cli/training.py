@@ -11,7 +11,7 @@ from reir.cli.arguments import Device, DeviceName
 
 if TYPE_CHECKING:
     from reir.training import RelatingConfig
-    from reir.training.run import TrainReport
+    from reir.training.runner import TrainReport
 
 _EXAMPLES = """\b
 Examples:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,22 +11,9 @@ from reir.errors import MissingPackageError
 from reir.training.batch import Batch
 from reir.training.checkpoint import start_weights
 from reir.training.config import TrainConfig
-from reir.training.journal import environment, require_tensorboard
-from reir.training.loop import fit
-from reir.training.processes import Processes, join_processes
+from reir.training.processes import Processes
+from reir.training.runner import Log, TrainReport, run_task
 from reir.training.task import Task
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """What a run made: the checkpoint folder, its last validation, and the seconds it took."""
-
-    folder: Path
-    validation: dict[str, Any]
-    steps: int
-    pictures: int
-    seconds: float
-    skipped: int = 0
 
 
 def train(
@@ -41,7 +25,7 @@ def train(
     from_step: int | None = None,
     workers: int = 1,
     device: str = "auto",
-    log: Callable[[str], None] = print,
+    log: Log = print,
 ) -> TrainReport:
     """Train CLARE on emoji scenes or on photographs and write the checkpoint folder ``out/model``.
 
@@ -59,45 +43,20 @@ def train(
     """
     if find_spec("onnx") is None:
         raise MissingPackageError("onnx", "train")
-    if config.tensorboard:
-        require_tensorboard()
-    processes = join_processes(device)
-    torch.manual_seed(config.seed)
-    told = log if processes.leads else _silent
     resume = resume or from_step is not None
-    task = make_task(config, out=out, cache=cache, resume=resume, processes=processes, workers=workers, log=told)
-    if config.start is not None and not resume:
-        saved = start_weights(config.start, task.network)
-        if saved["heads"]:
-            task.heads.load_state_dict(saved["heads"])
-        told(f"starts from {config.start}; new: {', '.join(saved['new']) or 'nothing'}")
-    task.network.to(device=processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    task.heads.to(processes.device)
-    learner, fitted = fit(
-        task,
-        config,
-        out=out,
-        processes=processes,
-        resume=resume,
-        from_step=from_step,
-        workers=workers,
-        log=told,
-    )
-    each_step = task.pictures * config.optim.accumulate * processes.count
-    if processes.leads:
-        card = {
-            "batch": each_step,
-            "validation": fitted.validation,
-            "environment": environment(),
-            "seconds": fitted.seconds,
-        }
-        for number, (name, network) in enumerate(learner.networks().items()):
-            task.write(out / ("model" if number == 0 else f"model-{name}"), network, card)
-    processes.wait()
-    pictures = config.optim.steps * each_step
-    return TrainReport(
-        out / "model", fitted.validation, config.optim.steps, pictures, fitted.seconds, skipped=fitted.skipped
-    )
+
+    def make(processes: Processes, told: Log) -> Task[Batch]:
+        task = make_task(config, out=out, cache=cache, resume=resume, processes=processes, workers=workers, log=told)
+        if config.start is not None and not resume:
+            saved = start_weights(config.start, task.network)
+            if saved["heads"]:
+                task.heads.load_state_dict(saved["heads"])
+            told(f"starts from {config.start}; new: {', '.join(saved['new']) or 'nothing'}")
+        task.network.to(device=processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        task.heads.to(processes.device)
+        return task
+
+    return run_task(make, config, out=out, resume=resume, from_step=from_step, workers=workers, device=device, log=log)
 
 
 def make_task(
@@ -108,7 +67,7 @@ def make_task(
     resume: bool,
     processes: Processes,
     workers: int,
-    log: Callable[[str], None],
+    log: Log,
 ) -> Task[Batch]:
     """The network and the data of a run, on the CPU."""
     if config.data is not None:
@@ -118,7 +77,3 @@ def make_task(
     from reir.training.full_size.task import PhotoTask
 
     return PhotoTask(config, out=out, resume=resume, processes=processes, log=log)
-
-
-def _silent(_: str) -> None:
-    pass

@@ -31,7 +31,7 @@ from reir.training.referring.pictures import (
     steps_per_epoch,
 )
 from reir.training.referring.start import Start, make_start, set_training
-from reir.training.run import TrainReport
+from reir.training.runner import TrainReport
 from reir.training.schedule import learning_rate
 
 _RESUMABLE: dict[str, set[str] | bool] = {"optim": {"epochs"}, "checkpoint_every": True}

@@ -36,7 +36,7 @@ from reir.training.relating.config import RelatingConfig
 from reir.training.relating.objective import encode_by_length, relate, relating_loss
 from reir.training.relating.states import build_states
 from reir.training.relating.validation import build_validation_states, validate_related
-from reir.training.run import TrainReport
+from reir.training.runner import TrainReport
 from reir.training.scenes.auxiliary import ObjectHeads, ParseHeads
 from reir.training.scenes.batches import NOUNS
 from reir.training.scenes.cache import build_cache, cache_key

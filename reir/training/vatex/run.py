@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
-from reir.training.journal import environment, require_tensorboard
-from reir.training.loop import fit
-from reir.training.processes import join_processes
-from reir.training.run import TrainReport
+from reir.training.processes import Processes
+from reir.training.runner import Log, TrainReport, run_task
 from reir.training.vatex.config import VatexTraining
 from reir.training.vatex.task import VatexTask
 
@@ -24,7 +19,7 @@ def train(
     from_step: int | None = None,
     workers: int = 1,
     device: str = "auto",
-    log: Callable[[str], None] = print,
+    log: Log = print,
 ) -> TrainReport:
     """Train VATEX on photographs or emoji scenes and write the model folder ``out/model``.
 
@@ -39,41 +34,12 @@ def train(
         UsageError: ``resume`` finds no checkpoint, or one of another run; a tower or weights that do not fit.
         WeightsMissingError: published weights that are not on this machine.
     """
-    if config.tensorboard:
-        require_tensorboard()
-    processes = join_processes(device)
-    torch.manual_seed(config.seed)
-    told = log if processes.leads else _silent
     resume = resume or from_step is not None
     out.mkdir(parents=True, exist_ok=True)
-    task = VatexTask(config, out=out, cache=cache, resume=resume, processes=processes, workers=workers, log=told)
-    task.network.to(device=processes.device)
-    learner, fitted = fit(
-        task,
-        config,
-        out=out,
-        processes=processes,
-        resume=resume,
-        from_step=from_step,
-        workers=workers,
-        log=told,
-    )
-    each_step = task.pictures * config.optim.accumulate * processes.count
-    if processes.leads:
-        card = {
-            "batch": each_step,
-            "validation": fitted.validation,
-            "environment": environment(),
-            "seconds": fitted.seconds,
-        }
-        for number, (name, network) in enumerate(learner.networks().items()):
-            task.write(out / ("model" if number == 0 else f"model-{name}"), network, card)
-    processes.wait()
-    pictures = config.optim.steps * each_step
-    return TrainReport(
-        out / "model", fitted.validation, config.optim.steps, pictures, fitted.seconds, skipped=fitted.skipped
-    )
 
+    def make(processes: Processes, told: Log) -> VatexTask:
+        task = VatexTask(config, out=out, cache=cache, resume=resume, processes=processes, workers=workers, log=told)
+        task.network.to(device=processes.device)
+        return task
 
-def _silent(_: str) -> None:
-    pass
+    return run_task(make, config, out=out, resume=resume, from_step=from_step, workers=workers, device=device, log=log)
