@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from reir.cli.arguments import Json
+from reir.cli.construction_options import ImagesBeside
 from reir.errors import UsageError
 
 EXAMPLES = """\b
@@ -22,10 +23,7 @@ def audit(
         Path | None,
         typer.Option("--out", metavar="DIR", show_default=False, help="Folder to write: sheet.jpg and verdicts.csv."),
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", metavar="DIR", show_default=False, help="The pictures; by default images beside."),
-    ] = None,
+    images: ImagesBeside = None,
     count: Annotated[int, typer.Option("--count", metavar="N", min=1, max=100, help="Instances on the sheet.")] = 24,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the draw.")] = 0,
     flagged: Annotated[bool, typer.Option("--flagged", help="Draw from instances with flags alone.")] = False,

@@ -20,9 +20,11 @@ from reir.cli.construction_options import (
     DryRun,
     EndpointModel,
     EndpointUrl,
+    ImagesBeside,
     KeyEnv,
     MostTokens,
     OtherSettings,
+    PictureSide,
     PictureTokens,
     PriceIn,
     PriceOut,
@@ -59,10 +61,7 @@ def register(app: typer.Typer) -> None:
 def generate(
     source: Annotated[Path, typer.Argument(metavar="INSTANCES.json", help="Annotated pictures, as COCO has them.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE.json", help="Descriptions; the journal stands beside.")],
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", metavar="DIR", show_default=False, help="The pictures; by default images beside."),
-    ] = None,
+    images: ImagesBeside = None,
     captions: Annotated[
         Path | None,
         typer.Option("--captions", metavar="FILE", show_default=False, help="Captions of the pictures, as COCO's."),
@@ -79,9 +78,7 @@ def generate(
     per_request: Annotated[
         int, typer.Option("--per-request", metavar="N", min=1, help="Instances of a picture asked about together.")
     ] = 8,
-    picture_side: Annotated[
-        int, typer.Option("--picture-side", metavar="PX", min=64, help="Longer side of pictures as they are sent.")
-    ] = 768,
+    picture_side: PictureSide = 768,
     neighbours: Annotated[
         int, typer.Option("--neighbours", metavar="N", min=0, help="Nearest objects told of an instance.")
     ] = 3,

@@ -1,4 +1,4 @@
-"""Options of the commands that ask a model behind an endpoint, and what happens around their runs."""
+"""Options that the commands of construction share, and what happens around runs that ask an endpoint's model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,10 @@ class Answers(StrEnum):
     text = "text"
 
 
+ImagesBeside = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="DIR", show_default=False, help="The pictures; by default images beside."),
+]
 EndpointUrl = Annotated[
     str | None,
     typer.Option("--endpoint", metavar="URL", show_default=False, help="OpenAI-compatible address, as far as /v1."),
@@ -50,6 +55,9 @@ Temperature = Annotated[
 MostTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", min=1, help="Tokens of one answer at most.")]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="S", min=1, help="Seconds for one try.")]
 Attempts = Annotated[int, typer.Option("--attempts", metavar="N", min=1, help="Tries of one request.")]
+PictureSide = Annotated[
+    int, typer.Option("--picture-side", metavar="PX", min=64, help="Longer side of pictures as they are sent.")
+]
 Turns = Annotated[
     int, typer.Option("--turns", metavar="N", min=1, help="How often is asked until an answer keeps to the rules.")
 ]

@@ -22,9 +22,11 @@ from reir.cli.construction_options import (
     DryRun,
     EndpointModel,
     EndpointUrl,
+    ImagesBeside,
     KeyEnv,
     MostTokens,
     OtherSettings,
+    PictureSide,
     PictureTokens,
     PriceIn,
     PriceOut,
@@ -73,17 +75,12 @@ def filter_expressions(
         Path, typer.Argument(metavar="FILE.json", help="What generate has written, or any file of expressions.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", metavar="DIR", show_default=False, help="The pictures; by default images beside."),
-    ] = None,
+    images: ImagesBeside = None,
     endpoint: EndpointUrl = None,
     model: EndpointModel = None,
     key_env: KeyEnv = None,
     vision: Annotated[bool, typer.Option("--vision", help="Show the filter the pictures too.")] = False,
-    picture_side: Annotated[
-        int, typer.Option("--picture-side", metavar="PX", min=64, help="Longer side of pictures as they are sent.")
-    ] = 768,
+    picture_side: PictureSide = 768,
     db: Annotated[
         Path | None,
         typer.Option("--db", metavar="DIR", show_default=False, help="Search this index for second instances."),
