@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,19 @@ import torch
 import torch.nn.functional as F
 from open_clip.tokenizer import SimpleTokenizer
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.bridging.scene_objects import SceneObject, ScenePicture, read_scenes
 from benchmarks.machine import print_machine
+from benchmarks.small_training import (
+    Progress,
+    learning_rate,
+    parameter_groups,
+    resume,
+    save_checkpoint,
+    save_open_clip,
+    set_learning_rate,
+)
 from reir.geometry import iou_matrix
 from reir.types import Box
 
@@ -96,30 +103,21 @@ def main() -> None:
     image_side = sum(p.numel() for p in model.visual.parameters())
     print(f"model     {image_side / 1e6:.1f} M image, {_count(model) - image_side / 1e6:.1f} M text parameters")
     tokenizer = SimpleTokenizer(context_length=model.context_length)
-    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    plain = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     optim = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
-        lr=arguments.learning_rate,
-        betas=(0.9, 0.98),
-        fused=True,
+        parameter_groups(model.parameters(), 0.05), lr=arguments.learning_rate, betas=(0.9, 0.98), fused=True
     )
+    config = {"model_cfg": MODEL, "preprocess_cfg": {**PREPROCESS, "size": [SIDE, SIDE], "mode": "RGB"}}
     checkpoint = arguments.out / "checkpoint.pt"
-    first = 0
-    if checkpoint.is_file():
-        saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        model.load_state_dict(saved["model"])
-        optim.load_state_dict(saved["optim"])
-        first = saved["step"]
-    started, total = time.perf_counter(), 0.0
+    parts = {"model": model, "optim": optim}
+    first = resume(checkpoint, parts)
+    progress = Progress(arguments.steps)
     for step in range(first, arguments.steps):
         rng = np.random.default_rng([arguments.seed, step])
         rows = rng.integers(len(crops), size=arguments.batch)
         pixels = _normalised(crops[rows, rng.integers(crops.shape[1], size=arguments.batch)])
         chosen = [subjects[row] for row in rows]
         texts = [subject.text(rng) for subject in chosen]
-        for group in optim.param_groups:
-            group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
+        set_learning_rate(optim, learning_rate(arguments.learning_rate, step, arguments.steps, warmup=100))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             image = model.encode_image(pixels)
             text = model.encode_text(tokenizer([words for words, _ in texts]))
@@ -130,19 +128,11 @@ def main() -> None:
         optim.step()
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
-        total += float(loss.detach())
         done = step + 1
-        if done % 50 == 0:
-            minutes = (time.perf_counter() - started) / 60
-            print(
-                f"step {done}/{arguments.steps} {minutes:.1f} min: loss {total / min(50, done - first):.3f}", flush=True
-            )
-            total = 0.0
+        progress.add(done, {"loss": loss})
         if done % 500 == 0 or done == arguments.steps:
-            temporary = checkpoint.with_suffix(".tmp")
-            torch.save({"model": model.state_dict(), "optim": optim.state_dict(), "step": done}, temporary)
-            temporary.replace(checkpoint)
-            _save(model, arguments.out)
+            save_checkpoint(checkpoint, parts, done)
+            save_open_clip(model, config, arguments.out)
             print(f"held out  {json.dumps(_held_out(model, tokenizer, pictures[-HELD_OUT:]))}", flush=True)
 
 
@@ -254,23 +244,8 @@ def _held_out(model: Any, tokenizer: SimpleTokenizer, pictures: list[ScenePictur
     return {"nouns": round(float(np.mean(named)), 4), "expressions_in_picture": round(float(np.mean(found)), 4)}
 
 
-def _save(model: Any, folder: Path) -> None:
-    """The folder in open_clip's layout."""
-    config = {"model_cfg": MODEL, "preprocess_cfg": {**PREPROCESS, "size": [SIDE, SIDE], "mode": "RGB"}}
-    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1))
-    state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
-
-
 def _count(model: torch.nn.Module) -> float:
     return sum(parameter.numel() for parameter in model.parameters()) / 1e6
-
-
-def _share(step: int, steps: int, warmup: int = 100) -> float:
-    """Learning rate of a step as a share of the peak: linear warm-up, cosine decay."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from torch import Tensor
 
 from benchmarks.bridging.scene_objects import ScenePicture, read_scenes
 from benchmarks.machine import print_machine
+from benchmarks.small_training import Progress, learning_rate, resume, save_checkpoint, set_learning_rate
 from reir.models.detector_clip.detector import DetectorConfig, build_detector
 
 MIN_SIZE, MAX_SIZE = 192, 320
@@ -48,21 +47,15 @@ def main() -> None:
     detector = build_detector(config).to(memory_format=torch.channels_last).train()
     optim = torch.optim.AdamW(detector.parameters(), lr=arguments.learning_rate, weight_decay=0.02)
     checkpoint = arguments.out / "checkpoint.pt"
-    first = 0
-    if checkpoint.is_file():
-        saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        detector.load_state_dict(saved["detector"])
-        optim.load_state_dict(saved["optim"])
-        first = saved["step"]
-    started = time.perf_counter()
-    totals: dict[str, float] = {}
+    parts = {"detector": detector, "optim": optim}
+    first = resume(checkpoint, parts)
+    progress = Progress(arguments.steps)
     for step in range(first, arguments.steps):
         # A function of the seed and the step, so that a run that goes on sees what the whole run would have seen.
         rng = np.random.default_rng([arguments.seed, step])
         chosen = [pictures[i] for i in rng.integers(len(pictures), size=arguments.batch)]
         samples = [_sample(picture, groups, mirrored=bool(rng.random() < 0.5)) for picture in chosen]
-        for group in optim.param_groups:
-            group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
+        set_learning_rate(optim, learning_rate(arguments.learning_rate, step, arguments.steps, warmup=60))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             losses = _losses(detector, samples)
         loss = torch.stack(list(losses.values())).sum()
@@ -70,17 +63,10 @@ def main() -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(detector.parameters(), 5.0)
         optim.step()
-        for name, value in losses.items():
-            totals[name] = totals.get(name, 0.0) + float(value.detach())
         done = step + 1
-        if done % 50 == 0:
-            shown = " ".join(f"{name} {value / min(50, done - first):.3f}" for name, value in totals.items())
-            print(f"step {done}/{arguments.steps} {(time.perf_counter() - started) / 60:.1f} min: {shown}", flush=True)
-            totals = {}
+        progress.add(done, losses)
         if done % 200 == 0 or done == arguments.steps:
-            temporary = checkpoint.with_suffix(".tmp")
-            torch.save({"detector": detector.state_dict(), "optim": optim.state_dict(), "step": done}, temporary)
-            temporary.replace(checkpoint)
+            save_checkpoint(checkpoint, parts, done)
             state = {name: value.contiguous() for name, value in detector.state_dict().items()}
             save_file(state, arguments.out / "detector.safetensors")
             (arguments.out / "detector.json").write_text(json.dumps(config.to_json(), indent=1))
@@ -109,13 +95,6 @@ def _losses(detector: Any, samples: list[tuple[Tensor, dict[str, Tensor]]]) -> d
         proposals, rpn = detector.rpn(batch, features, targets)
         _, heads = detector.roi_heads(features, proposals, batch.image_sizes, targets)
     return {**rpn, **heads}
-
-
-def _share(step: int, steps: int, warmup: int = 60) -> float:
-    """Learning rate of a step as a share of the peak: linear warm-up, cosine decay."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.bridging.scene_objects import SceneObject, read_scenes
-from benchmarks.bridging.train_detector import _share as share_of_rate
 from benchmarks.machine import print_machine
+from benchmarks.small_training import Progress, learning_rate, resume, save_checkpoint, set_learning_rate
 from reir.data.scenes.nouns import nouns_by_name
 from reir.data.scenes.scene import COLOURS
 from reir.geometry.masks import decode_rle
@@ -100,38 +100,25 @@ def main() -> None:
     both = torch.nn.ModuleList([model, heads])
     optim = torch.optim.AdamW(both.parameters(), lr=arguments.learning_rate, weight_decay=0.03, fused=True)
     checkpoint = work / "checkpoint.pt"
-    first = 0
-    if checkpoint.is_file():
-        saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        both.load_state_dict(saved["both"])
-        optim.load_state_dict(saved["optim"])
-        first = saved["step"]
-    started = time.perf_counter()
-    totals: dict[str, float] = {}
+    parts = {"both": both, "optim": optim}
+    first = resume(checkpoint, parts)
+    progress = Progress(arguments.steps)
     for step in range(first, arguments.steps):
         # A function of the seed and the step, so that a run that goes on sees what the whole run would have seen.
         rng = np.random.default_rng([arguments.seed, step])
         of_crops = round(CROPS * arguments.batch)
         rows = np.concatenate([rng.choice(crops, of_crops), rng.choice(scenes, arguments.batch - of_crops)])
         images = np.stack([_mirrored_or_not(pixels[row], shown[row], rng) for row in rows])
-        for group in optim.param_groups:
-            group["lr"] = arguments.learning_rate * share_of_rate(step, arguments.steps)
+        set_learning_rate(optim, learning_rate(arguments.learning_rate, step, arguments.steps, warmup=60))
         losses = _losses(model, heads, images, [shown[row] for row in rows], numbers)
         optim.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
         optim.step()
-        for name, value in losses.items():
-            totals[name] = totals.get(name, 0.0) + float(value.detach())
         done = step + 1
-        if done % 50 == 0:
-            told = " ".join(f"{name} {value / min(50, done - first):.3f}" for name, value in totals.items())
-            print(f"step {done}/{arguments.steps} {(time.perf_counter() - started) / 60:.1f} min: {told}", flush=True)
-            totals = {}
+        progress.add(done, losses)
         if done % 250 == 0 or done == arguments.steps:
-            temporary = checkpoint.with_suffix(".tmp")
-            torch.save({"both": both.state_dict(), "optim": optim.state_dict(), "step": done}, temporary)
-            temporary.replace(checkpoint)
+            save_checkpoint(checkpoint, parts, done)
             _save(model, words, arguments.out)
     _save(model, words, arguments.out)
     figures = _measured(arguments.out, arguments.validation, arguments.measured)

@@ -28,7 +28,6 @@ import argparse
 import json
 import math
 import re
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ import numpy as np
 import open_clip
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.bridging.train_clip import PREPROCESS
@@ -51,6 +50,15 @@ from benchmarks.second_look.prompted_scenes import (
     fitting_ellipse,
     misplaced_ellipse,
     read_prompted,
+)
+from benchmarks.small_training import (
+    Progress,
+    learning_rate,
+    parameter_groups,
+    resume,
+    save_checkpoint,
+    save_open_clip,
+    set_learning_rate,
 )
 from reir.models.ellipse import background_prompts
 from reir.models.ellipse.drawing import draw, signed_field
@@ -85,7 +93,7 @@ def main() -> None:
     model = open_clip.model.CLIP(**config["model_cfg"])
     model.load_state_dict(enlarged_weights(arguments.start, arguments.side))
     if not arguments.steps:
-        _save(model, config, arguments.out)
+        save_open_clip(model, config, arguments.out)
         return
     cache = arguments.cache or arguments.out.parent / "cache"
     scenes = read_prompted(arguments.dataset, cache, arguments.side)
@@ -98,48 +106,30 @@ def main() -> None:
     parameters = [*visual.parameters(), model.logit_scale]
     print(f"model     {sum(p.numel() for p in parameters) / 1e6:.1f} M parameters of the image tower")
     optim = torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.05},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=arguments.learning_rate,
-        betas=(0.9, 0.98),
-        fused=True,
+        parameter_groups(parameters, 0.05), lr=arguments.learning_rate, betas=(0.9, 0.98), fused=True
     )
     with torch.no_grad():
         model.logit_scale.clamp_(0, math.log(SHARPEST))
-    checkpoint, first = arguments.out / "checkpoint.pt", 0
-    if checkpoint.is_file():
-        saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        model.load_state_dict(saved["model"])
-        optim.load_state_dict(saved["optim"])
-        first = saved["step"]
-    started, total, seen = time.perf_counter(), np.zeros(5), 0
+    checkpoint = arguments.out / "checkpoint.pt"
+    parts = {"model": model, "optim": optim}
+    first = resume(checkpoint, parts)
+    progress = Progress(arguments.steps, every=20)
     for step in range(first, arguments.steps):
-        for group in optim.param_groups:
-            group["lr"] = arguments.learning_rate * _share(step, arguments.steps)
+        set_learning_rate(optim, learning_rate(arguments.learning_rate, step, arguments.steps, warmup=30))
         rng = np.random.default_rng([arguments.seed, step])
         losses = _losses(model, Batch(training, arguments.scenes, rng), texts)
         optim.zero_grad(set_to_none=True)
-        (losses[0] + losses[1] + losses[2] + 0.3 * losses[3] + 0.5 * losses[4]).backward()
+        together = losses["ellipses"] + losses["background"] + losses["places"]
+        (together + 0.3 * losses["scenes"] + 0.5 * losses["crops"]).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 2.0)
         optim.step()
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(SHARPEST))
-        total, seen, done = total + [float(loss.detach()) for loss in losses], seen + 1, step + 1
-        if done % 20 == 0:
-            minutes = (time.perf_counter() - started) / 60
-            parts = ", ".join(f"{value:.3f}" for value in total / seen)
-            print(
-                f"step {done}/{arguments.steps} {minutes:.1f} min: ellipses, background, places, scenes, crops {parts}",
-                flush=True,
-            )
-            total, seen = np.zeros(5), 0
+        done = step + 1
+        progress.add(done, losses)
         if done % 100 == 0 or done == arguments.steps:
-            temporary = checkpoint.with_suffix(".tmp")
-            torch.save({"model": model.state_dict(), "optim": optim.state_dict(), "step": done}, temporary)
-            temporary.replace(checkpoint)
-            _save(model, config, arguments.out)
+            save_checkpoint(checkpoint, parts, done)
+            save_open_clip(model, config, arguments.out)
     print(f"held out  {json.dumps(_held_out(visual, held_out, texts))}", flush=True)
 
 
@@ -216,8 +206,8 @@ class Batch:
         self.cropped = torch.tensor(np.array(cropped))
 
 
-def _losses(model: Any, batch: Batch, texts: Texts) -> list[Tensor]:
-    """The losses of ellipses, background prompts, places, scenes and crops."""
+def _losses(model: Any, batch: Batch, texts: Texts) -> dict[str, Tensor]:
+    """The losses of ellipses, background prompts, places, scenes and crops, by name."""
     pooled, tokens = _embed(model.visual, torch.cat([batch.prompted, batch.pixels, batch.crops]))
     scale = model.logit_scale.exp()
     prompted, whole, crops = pooled.split([len(batch.prompted), len(batch.pixels), len(batch.crops)])
@@ -229,7 +219,8 @@ def _losses(model: Any, batch: Batch, texts: Texts) -> list[Tensor]:
     chances = F.log_softmax(scale * whole @ captions.T, dim=1)
     captioned = [(i, [thing.caption for thing in things]) for i, things in enumerate(batch.objects[: len(whole)])]
     scenes = torch.stack([-chances[i, numbers].mean() for i, numbers in captioned if numbers]).mean()
-    return [ellipses, background, places, scenes, F.cross_entropy(scale * crops @ captions.T, batch.cropped)]
+    named = F.cross_entropy(scale * crops @ captions.T, batch.cropped)
+    return {"ellipses": ellipses, "background": background, "places": places, "scenes": scenes, "crops": named}
 
 
 def _ellipse_loss(prompted: Tensor, batch: Batch, texts: Texts, scale: Tensor) -> Tensor:
@@ -369,20 +360,6 @@ def enlarged_weights(folder: Path, side: int) -> dict[str, Tensor]:
     grid = F.interpolate(places[1:].T.reshape(1, -1, old, old), size=(new, new), mode="bicubic", align_corners=False)
     state["visual.attnpool.positional_embedding"] = torch.cat([places[:1], grid.flatten(2)[0].T])
     return state
-
-
-def _save(model: Any, config: dict[str, Any], folder: Path) -> None:
-    """The folder in open_clip's layout."""
-    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1))
-    state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
-
-
-def _share(step: int, steps: int, warmup: int = 30) -> float:
-    """Learning rate of a step as a share of the peak: linear warm-up, cosine decay."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.bridging.train_detector import _share as share_of_rate
 from benchmarks.machine import print_machine
+from benchmarks.small_training import Progress, learning_rate, resume, save_checkpoint, set_learning_rate
 from reir.geometry.masks import decode_rle
 from reir.models.sam_clip.parts import SAM_TYPES, Network
 from reir.models.sam_clip.proposals import Proposer
@@ -73,14 +73,9 @@ def main() -> None:
     print(f"model     {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters", flush=True)
     optim = torch.optim.AdamW(model.parameters(), lr=arguments.learning_rate, weight_decay=0.02, fused=True)
     checkpoint = work / "checkpoint.pt"
-    first = 0
-    if checkpoint.is_file():
-        saved: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        model.load_state_dict(saved["model"])
-        optim.load_state_dict(saved["optim"])
-        first = saved["step"]
-    started = time.perf_counter()
-    totals: dict[str, float] = {}
+    parts = {"model": model, "optim": optim}
+    first = resume(checkpoint, parts)
+    progress = Progress(arguments.steps, digits=4)
     for step in range(first, arguments.steps):
         # A function of the seed and the step, so that a run that goes on sees what the whole run would have seen.
         rng = np.random.default_rng([arguments.seed, step])
@@ -88,24 +83,16 @@ def main() -> None:
         images, scenes = np.array(pixels[rows]), np.array(labels[rows])
         if rng.random() < 0.5:
             images, scenes = _mirrored(images, scenes)
-        for group in optim.param_groups:
-            group["lr"] = arguments.learning_rate * share_of_rate(step, arguments.steps)
+        set_learning_rate(optim, learning_rate(arguments.learning_rate, step, arguments.steps, warmup=60))
         losses = _losses(model, images, scenes, rng, boxes=step % 3 == 2)
         optim.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optim.step()
-        for name, value in losses.items():
-            totals[name] = totals.get(name, 0.0) + float(value.detach())
         done = step + 1
-        if done % 50 == 0:
-            shown = " ".join(f"{name} {value / min(50, done - first):.4f}" for name, value in totals.items())
-            print(f"step {done}/{arguments.steps} {(time.perf_counter() - started) / 60:.1f} min: {shown}", flush=True)
-            totals = {}
+        progress.add(done, losses)
         if done % 250 == 0 or done == arguments.steps:
-            temporary = checkpoint.with_suffix(".tmp")
-            torch.save({"model": model.state_dict(), "optim": optim.state_dict(), "step": done}, temporary)
-            temporary.replace(checkpoint)
+            save_checkpoint(checkpoint, parts, done)
             _save(model, arguments.out)
     _save(model, arguments.out)
     figures = _measured(arguments.out, arguments.validation, arguments.measured)
