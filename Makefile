@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
+# One process for each core, four at most: each of them loads PyTorch. (loadfile and loadscope lose tests of one name.)
+TOGETHER := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,10 +33,10 @@ demo: $(STAMP) ## Index the shipped gallery, run a few searches, write a contact
 	$(BIN)/reir demo
 
 test: $(STAMP) system ## Run the tests (offline, on the CPU)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TOGETHER)
 
 test-slow: $(STAMP) system ## Run the slow tests too
-	$(BIN)/python -m pytest -m 'not gpu and not hub'
+	$(BIN)/python -m pytest $(TOGETHER) -m 'not gpu and not hub'
 
 lint: $(STAMP) ## Check style, types and the import contracts
 	$(BIN)/ruff check .

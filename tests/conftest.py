@@ -16,7 +16,7 @@ from reir.errors import ReirError
 
 # Before anything imports torch, numpy or a hub client: they read these once.
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests themselves run side by side
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 for name in ("REIR_DB", "REIR_DATABASE_URL", "REIR_DEVICE", "REIR_WORKERS"):
