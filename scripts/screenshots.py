@@ -33,7 +33,7 @@ LARGEST = 200_000
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: what is asked, how large the window is, and whether a picture is opened."""
+    """One picture: what is asked, how large the window is, and whether a picture or the filters are opened."""
 
     name: str
     address: str
@@ -41,12 +41,21 @@ class Shot:
     height: int
     theme: str
     opened: bool = False
+    filters: bool = False
     phone: bool = False
 
 
 SHOTS = [
     Shot("page-light", "?q=the+red+cow", 1280, 800, "light"),
     Shot("page-dark", "?q=the+red+cow", 1280, 800, "dark", opened=True),
+    Shot(
+        "page-stages",
+        "?q=the+third+from+the+left+of+the+three+pine+trees&rerank=rectifier",
+        1280,
+        800,
+        "light",
+        filters=True,
+    ),
     Shot("page-phone", "?q=a+yellow+cake", 390, 844, "light", phone=True),
 ]
 
@@ -97,6 +106,8 @@ def take(browser: Browser, address: str, shot: Shot) -> Image.Image:
     if shot.opened:
         page.locator(".tile").first.click()
         page.wait_for_load_state("networkidle")
+    if shot.filters:
+        page.get_by_role("button", name="Filters").click()
     page.mouse.move(4, 4)
     page.wait_for_timeout(400)  # until pictures have faded in
     image = Image.open(BytesIO(page.screenshot())).convert("RGB")
