@@ -13,16 +13,7 @@ from reir.errors import ModelMismatchError, ReirError, RootMismatchError, Snapsh
 from reir.gallery.arguments import FilePath, as_example, as_model, as_request
 from reir.gallery.info import GalleryInfo
 from reir.rerank import StagePlan
-from reir.search import (
-    CurrentSnapshot,
-    Cursor,
-    Encoder,
-    Example,
-    Query,
-    Searcher,
-    SearchRequest,
-    SecondLook,
-)
+from reir.search import CurrentSnapshot, Cursor, Encoder, Example, Query, Searcher, SearchRequest, SecondLook
 from reir.types import FloatArray, ModelIdentity, Picture, SearchOptions, SearchResult
 
 if TYPE_CHECKING:
