@@ -13,10 +13,10 @@ and ``runs/base`` are those of ``benchmarks.bridging``):
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
         --side 192 --out runs/towers/a
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
-        --side 256 --steps 0 --out runs/towers/crops
+        --side 384 --steps 0 --out runs/towers/crops
     python -m benchmarks.second_look.ellipse_tables scenes/validation/validation.json --split validation
         --towers runs/towers/a runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
-        --out runs/ellipse --points 6 --steps 50 --rate 4e-3 --queries 16
+        --out runs/ellipse --points 6 --steps 50 --rate 4e-3 --queries 24
     python -m benchmarks.second_look.ellipse_tables scenes/test/test.json --split test
         --towers runs/towers/a runs/towers/crops --crops runs/clip --detector runs/base/rcnn-clip
         --out runs/ellipse --points 6 --steps 50 --rate 4e-3 --queries 104
@@ -36,8 +36,19 @@ TAS's parts, and its tables 4 and 3:
 
 VATEX's tables 4 and 17:
 
-    python -m benchmarks.second_look.vatex_tables train --tower runs/clip --work runs/vatex
+    python -m benchmarks.second_look.vatex_tables train --tower runs/clip --work runs/vatex --steps 800
     python -m benchmarks.second_look.vatex_tables report --work runs/vatex
+
+All of them as stages over one index:
+
+    reir index scenes/validation/images --db db/validation --model clare-tiny
+    reir index scenes/test/images --db db/test --model clare-tiny
+    python -m benchmarks.second_look.gallery_table --json runs/gallery.json
+        --validation scenes/validation/validation.json --validation-db db/validation --validation-queries 60
+        --test scenes/test/test.json --test-db db/test --test-queries 200
+        --tas tas:runs/clip,captioner=parts/captioner,masks=box
+        --ellipse ellipse:runs/towers/a,cam=runs/towers/a+runs/towers/crops,steps=50,rate=0.004,precision=bfloat16
+        --vatex vatex:runs/vatex/clip-prior/0/model
 
 Each script's page tells the rest; results are in ``docs/second-look.md``.
 """

@@ -3,7 +3,7 @@
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
         --side 192 --out runs/towers/a
     python -m benchmarks.second_look.train_prompted_towers scenes/pretrain/train.json --start runs/clip
-        --side 256 --steps 0 --out runs/towers/crops
+        --side 384 --steps 0 --out runs/towers/crops
 
 CLIP learned of red circles from the web's pictures; a tower of this world learns of them here. It goes on from the CLIP
 of ``benchmarks.bridging.train_clip``, which knows crops, with larger pictures: the places of its attention pool are
@@ -79,10 +79,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--start", type=Path, required=True, help="the folder of benchmarks.bridging.train_clip")
-    parser.add_argument("--side", type=int, default=192, help="pixels of the pictures' sides: 128, 192 or 256")
+    parser.add_argument(
+        "--side",
+        type=int,
+        default=192,
+        help="pixels of the pictures' sides, a multiple of 32; 128, 192 or 256 with steps",
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where pixels are kept; by default beside --out")
-    parser.add_argument("--steps", type=int, default=380)
+    parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--scenes", type=int, default=10, help="scenes of each step: nearly four pictures of each")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
