@@ -110,7 +110,8 @@ class CropModel(Protocol):
 class Grounder(Protocol):
     """A method that finds an expression's object in a picture by itself, without proposals or an index.
 
-    Making one is cheap: networks are loaded by the first call of ``ground``. Safe from several threads.
+    Making one is cheap: networks are loaded by ``prepare``, or by the first call of ``ground``. Safe from several
+    threads.
     """
 
     @property
@@ -121,6 +122,14 @@ class Grounder(Protocol):
     @property
     def decode_side(self) -> int:
         """Longer side in pixels beyond which a decoded picture brings it nothing."""
+        ...
+
+    def prepare(self) -> None:
+        """Load the networks, so that ``ground`` takes only the time of its work; returns at once if they are loaded.
+
+        Raises:
+            WeightsMissingError, UsageError: the weights are not here, or not those of such a method.
+        """
         ...
 
     def ground(

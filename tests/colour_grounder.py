@@ -26,6 +26,9 @@ class ColourGrounder:
         self._masks = masks
         self.asked: list[int] = []
 
+    def prepare(self) -> None:
+        """There is nothing to load."""
+
     def ground(
         self,
         questions: Sequence[tuple[Picture, str]],

@@ -4,7 +4,7 @@ A stage takes an expression, hits, and on demand their pixels and what the index
 with a new score, a better box or a mask. Stages chain, each within a time budget.
 """
 
-from reir.rerank.chain import StageOutcome, noted, run_stage
+from reir.rerank.chain import StageOutcome, StageTime, noted, run_stage
 from reir.rerank.look import Look, Neighbours
 from reir.rerank.picture_look import PictureLook
 from reir.rerank.plan import STAGE_SECONDS, STAGE_TOP, StagePlan
@@ -25,6 +25,7 @@ __all__ = [
     "StageEntry",
     "StageOutcome",
     "StagePlan",
+    "StageTime",
     "list_stages",
     "load_stage",
     "noted",

@@ -48,7 +48,7 @@ def run_stage(
         clock: seconds that pass.
     """
     look.least_side = stage.decode_side if isinstance(stage, NetworkStage) else 0
-    time = _Time(seconds, clock)
+    time = StageTime(seconds, clock)
     look.out_of_time = time.asked
     seen: list[Hit] = []
     unseen: list[Hit] = []
@@ -82,20 +82,22 @@ def noted(hit: Hit, stage: str, note: Mapping[str, Any], **changes: Any) -> Hit:
     return replace(hit, stages={**hit.stages, stage: {**hit.stages.get(stage, {}), **note}}, **changes)
 
 
-class _Time:
-    """The time of one stage, and whether the stage was told that it is over."""
+class StageTime:
+    """The time of one stage or grounder, and whether it was told that it is over."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float] = perf_counter) -> None:
         self._seconds, self._clock = seconds, clock
         self._began = clock()
         self.told = False
 
     @property
     def passed(self) -> float:
+        """Seconds since it was made."""
         return self._clock() - self._began
 
     @property
     def over(self) -> bool:
+        """Whether as many seconds have passed as there are."""
         return self.passed >= self._seconds
 
     def asked(self) -> bool:

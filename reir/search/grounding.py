@@ -13,11 +13,11 @@ import numpy as np
 from reir.errors import UsageError
 from reir.geometry.masks import encode_rle, resize_rle
 from reir.protocols import Calibration, Grounder, Model
-from reir.rerank import PictureLook, StagePlan, noted
+from reir.rerank import PictureLook, StagePlan, StageTime, noted
 from reir.search.encoder import Encoder
 from reir.search.query import check_expression
 from reir.search.request import MOST_HITS, NO_STAGES
-from reir.search.second_look import SecondLook, added
+from reir.search.second_look import SecondLook, added, prepared
 from reir.types import FloatArray, Grounding, Hit, Instances, ModelIdentity, Picture, SearchResult
 
 
@@ -131,19 +131,18 @@ class PictureSearcher:
         self._second_look.check(stages, expression)
         began = perf_counter()
         picture = source.read(grounder.decode_side)
-        decoded = perf_counter()
-        over = _SinceAsked(stages.seconds)
-        (found,) = grounder.ground([(picture, expression)], out_of_time=over)
-        grounded = perf_counter()
+        timings = {"decode": (perf_counter() - began) * 1e3, **prepared(grounder)}
+        time = StageTime(stages.seconds)
+        (found,) = grounder.ground([(picture, expression)], out_of_time=time.asked)
+        timings[grounder.name] = time.passed * 1e3
         instances = _as_instances(found)
         mask = None if found.mask is None else resize_rle(encode_rle(found.mask), picture.width, picture.height)
         hit = noted(_hit(source, picture, instances, 0, found.score), grounder.name, found.notes, mask=mask)
         look = PictureLook(source.read, instances, self._model)
         finished = self._second_look.run(stages, ("refine", "mask"), expression, look, [hit])
-        timings = {"decode": (decoded - began) * 1e3, grounder.name: (grounded - decoded) * 1e3}
         ended = f"{grounder.name} ran out of time after {stages.seconds:g} s: it ended with what it had"
-        warnings = (*([ended] if over.told else []), *finished.warnings)
-        return self._answer(expression, finished.hits, {**timings, **finished.timings_ms}, began, warnings)
+        warnings = (*([ended] if time.told else []), *finished.warnings)
+        return self._answer(expression, finished.hits, added(timings, finished.timings_ms), began, warnings)
 
     def _answer(
         self,
@@ -210,21 +209,6 @@ class _PixelsOnly:
 
     def _refuse(self) -> NoReturn:
         raise UsageError(f"{self.identity.name} keeps no vectors of instances. Ground with a model instead")
-
-
-class _SinceAsked:
-    """Whether so many seconds passed since this was first asked: loading a network takes none of the time."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._began: float | None = None
-        self.told = False
-
-    def __call__(self) -> bool:
-        if self._began is None:
-            self._began = perf_counter()
-        self.told = perf_counter() - self._began >= self._seconds
-        return self.told
 
 
 def _as_instances(found: Grounding) -> Instances:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from reir.errors import UsageError
-from reir.protocols import Model
+from reir.protocols import Grounder, Model
 from reir.rerank import Kind, Look, NetworkStage, Stage, StagePlan, load_stage, run_stage
 from reir.types import Hit
 
@@ -37,6 +37,14 @@ class Looked:
 def added(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
     """The times of both; a name that both have gets their sum."""
     return {**first, **{name: first.get(name, 0.0) + value for name, value in second.items()}}
+
+
+def prepared(method: NetworkStage | Grounder) -> dict[str, float]:
+    """Load a method's networks; the milliseconds under ``prepare``, or nothing where they were loaded."""
+    began = perf_counter()
+    method.prepare()
+    loading = (perf_counter() - began) * 1e3
+    return {"prepare": loading} if loading >= _LOADED else {}
 
 
 class SecondLook:
@@ -113,11 +121,7 @@ class SecondLook:
             if kind in kinds:
                 stage = self._stage(name, kind)
                 if isinstance(stage, NetworkStage):
-                    began = perf_counter()
-                    stage.prepare()
-                    loading = (perf_counter() - began) * 1e3
-                    if loading >= _LOADED:
-                        timings = added(timings, {"prepare": loading})
+                    timings = added(timings, prepared(stage))
                 outcome = run_stage(stage, expression, after, look, seconds=plan.seconds)
                 after, warnings = outcome.hits, warnings + outcome.warnings
                 timings = added(timings, {stage.name: outcome.milliseconds})

@@ -30,6 +30,9 @@ class BrightestHalf:
     def __init__(self, spec: ModelSpec, device: str) -> None:
         self.note = {"asked": str(spec), "device": device}
 
+    def prepare(self) -> None:
+        """There is nothing to load."""
+
     def ground(
         self, questions: Sequence[tuple[Picture, str]], *, out_of_time: Callable[[], bool] = lambda: False
     ) -> list[Grounding]:

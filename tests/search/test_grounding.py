@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
@@ -30,6 +31,9 @@ class ColourGrounder:
 
     def __init__(self) -> None:
         self.steps = 0
+
+    def prepare(self) -> None:
+        """There is nothing to load."""
 
     def ground(
         self, questions: Sequence[tuple[Picture, str]], *, out_of_time: Callable[[], bool] = lambda: False
@@ -109,6 +113,24 @@ def test_the_answer_of_a_grounder_is_a_hit(photo: Path) -> None:
     assert mask[:85, 160:].all()
     assert not mask[:, :140].any()
     assert result.timings_ms.keys() == {"decode", "colour-grounder", "total"}
+
+
+def test_a_grounders_networks_are_loaded_before_its_time_begins(photo: Path) -> None:
+    class Loading(ColourGrounder):
+        ready = False
+
+        def prepare(self) -> None:
+            if not self.ready:
+                sleep(0.05)
+            self.ready = True
+
+        def ground(self, questions, *, out_of_time=lambda: False):
+            assert self.ready
+            return super().ground(questions, out_of_time=out_of_time)
+
+    searcher = PictureSearcher(grounder=Loading())
+    assert searcher.ground(photo, "green").timings_ms["prepare"] >= 50
+    assert "prepare" not in searcher.ground(photo, "green").timings_ms
 
 
 def test_a_grounder_has_the_time_of_one_stage(photo: Path) -> None:

@@ -34,6 +34,10 @@ class EllipseGrounder:
         """See ``EllipseTuner.picture_side``."""
         return self._tuner.picture_side
 
+    def prepare(self) -> None:
+        """Load the towers."""
+        self._tuner.prepare()
+
     def ground(
         self, questions: Sequence[tuple[Picture, str]], *, out_of_time: Callable[[], bool] = lambda: False
     ) -> list[Grounding]:

@@ -81,9 +81,6 @@ class EllipseTuner:
         if not texts:
             return []
         with self._lock:
-            for tower in (*self.scoring, *self.explaining):
-                tower.prepare()
-            out_of_time()  # a clock may start when it is first looked at
             questions = Questions(self.scoring, self.explaining, pictures, texts, self.settings)
             start = choose_start(questions, len(texts), self.settings, out_of_time)
             return self._tuned(questions, start, out_of_time)

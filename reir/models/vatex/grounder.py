@@ -47,6 +47,10 @@ class VatexGrounder:
         """See ``Segmenter.decode_side``."""
         return self._segmenter.decode_side
 
+    def prepare(self) -> None:
+        """Load the network."""
+        self._segmenter.prepare()
+
     def ground(
         self,
         questions: Sequence[tuple[Picture, str]],
