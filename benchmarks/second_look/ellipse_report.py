@@ -99,4 +99,4 @@ def _table(title: str, lines: Sequence[tuple[str, str, str | None]], rows: Mappi
 def _figure(values: np.ndarray, *, signed: bool = False) -> str:
     low, high = bootstrap_intervals(values[:, None])[0] * 100
     sign = "+" if signed else ""
-    return f"{values.mean() * 100:{sign}.1f} [{low:.1f}, {high:.1f}]"
+    return f"{values.mean() * 100:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
