@@ -126,7 +126,7 @@ class _Reader(Tokens):
 
     def _is_place(self, i: int) -> bool:
         return (
-            match_region(self.tokens, i) is not None
+            match_region(self, i) is not None
             or match_relation(self, i) is not None
             or match_rank(self, i) is not None
             or self.end(self.known.clock, i) > i
@@ -148,7 +148,7 @@ class _Reader(Tokens):
             axis, after = rank
             thing.ranks.append((Rank(axis), len(thing.parts) - 1))
             return after
-        region = match_region(self.tokens, i)
+        region = match_region(self, i)
         if region is not None and (named is None or region[1] > named[1]):
             place, after = region
             if nested and not clause and noun_phrase(thing.words) and relation not in _LOW:

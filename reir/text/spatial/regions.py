@@ -7,7 +7,7 @@ from typing import Final
 
 from reir.text.phrases_tokens import lexicon
 from reir.text.spatial.meaning import Region, Side
-from reir.text.spatial.words import place_words
+from reir.text.spatial.tokens import Tokens
 
 _PREPOSITIONS: Final = frozenset({"on", "at", "in", "to", "toward", "towards", "near", "by", "along", "from"})
 _ACROSS: Final = frozenset({"left", "right"})
@@ -18,19 +18,17 @@ _ROWS: Final = frozenset({"row", "line", "column", "most"})
 _APPEARANCE: Final = frozenset({"ADJ", "PART"})
 
 
-def match_region(tokens: Sequence[str], i: int) -> tuple[Region, int] | None:
+def match_region(text: Tokens, i: int) -> tuple[Region, int] | None:
     """The part of the picture that the words from token ``i`` on name, and where they end."""
-    return _Match(tokens, i).region()
+    return _Match(text, i).region()
 
 
 class _Match:
-    def __init__(self, tokens: Sequence[str], start: int) -> None:
-        self.tokens = tokens
-        self.known = place_words()
+    def __init__(self, text: Tokens, start: int) -> None:
+        self.text = text
+        self.token = text.token
+        self.known = text.known
         self.start = start
-
-    def token(self, i: int) -> str:
-        return self.tokens[i] if 0 <= i < len(self.tokens) else ""
 
     def region(self) -> tuple[Region, int] | None:
         i = self._after_preposition(self.start)
@@ -45,7 +43,7 @@ class _Match:
         named = i
         i = self._after_side(i)
         sided = i > named
-        pictured = self._of_picture(i)
+        pictured = self.text.end(self.known.of_picture, i)
         if pictured > i:
             sided, i = True, pictured
         elif self.token(i) == "of" and not self._is_counted(i):
@@ -56,7 +54,7 @@ class _Match:
         return Region(sides, choosing, extreme), i
 
     def _is_counted(self, i: int) -> bool:
-        found = self.known.among.match(" ".join(self.tokens[i:]))
+        found = self.known.among.match(self.text.tails[i])
         return found is not None and found["number"] is not None
 
     def _after_preposition(self, i: int) -> int:
@@ -70,8 +68,7 @@ class _Match:
         """The sides named from token ``i`` on, where they end, and whether a word of degree is with them."""
         sides: list[Side] = []
         extreme = False
-        while i < len(self.tokens):
-            word = self.tokens[i]
+        while word := self.token(i):
             if word in self.known.degrees and (self._side_follows(i + 1)):
                 extreme = True
             elif word in self.known.sides and len(sides) < 2 and self._fits(sides, self.known.sides[word]):
@@ -96,16 +93,10 @@ class _Match:
         return first != side and not any(first in group and side in group for group in groups)
 
     def _after_side(self, i: int) -> int:
-        found = self.known.side.match(" ".join(self.tokens[i : i + 3]))
-        if found is not None:
-            after = i + len(found[0].split())
-            if found[0].startswith("hand ") or self.token(after) not in self.known.lists["beside"]:
-                return after
+        after = self.text.end(self.known.side, i)
+        if after > i and (self.token(i) == "hand" or self.token(after) not in self.known.lists["beside"]):
+            return after
         return i + 1 if self.token(i) in _ROWS else i
-
-    def _of_picture(self, i: int) -> int:
-        found = self.known.of_picture.match(" ".join(self.tokens[i : i + 6]))
-        return i + len(found[0].split()) if found else i
 
     # Words that only look like places
 

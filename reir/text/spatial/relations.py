@@ -49,6 +49,6 @@ def match_relation(text: Tokens, i: int) -> tuple[RelationName, int] | None:
 
 def _is_place_of_its_own(text: Tokens, i: int) -> bool:
     """Whether the "on" at token ``i`` begins a place ("sitting on the left side of the bench")."""
-    if match_region(text.tokens, i) is not None or text.token(i + 1) in ("his", "her", "its", "their"):
+    if match_region(text, i) is not None or text.token(i + 1) in ("his", "her", "its", "their"):
         return text.token(i + 1) not in ("his", "her", "its", "their") or text.token(i + 2) in ("left", "right")
     return any(text.end(text.known.relations[name], i) > i for name in ("left_of", "right_of", "inside"))

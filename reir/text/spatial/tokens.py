@@ -16,9 +16,6 @@ class Tokens:
         self.known = place_words()
         self.tails = [" ".join(tokens[i:]) for i in range(len(tokens) + 1)]
 
-    def __len__(self) -> int:
-        return len(self.tokens)
-
     def token(self, i: int) -> str:
         """The token at place ``i``; empty beyond the ends."""
         return self.tokens[i] if 0 <= i < len(self.tokens) else ""
