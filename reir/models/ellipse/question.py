@@ -15,12 +15,10 @@ from reir.models.ellipse.settings import EllipseSettings
 from reir.models.ellipse.tower import PromptedTower
 from reir.types import Picture
 
-AT_ONCE = {"cpu": 8}
-"""Prompted pictures that go through a tower together where no gradients are kept, by device; elsewhere ``AT_MOST``.
-
-Time is looked at between them: on a CPU eight of a large tower take seconds.
-"""
-AT_MOST = 64
+AT_ONCE = 64
+"""Prompted pictures that go through a tower together where no gradients are kept."""
+AT_ONCE_ON_CPU = 8
+"""Time is looked at between them: on a CPU eight of a large tower take seconds."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Questions:
         # Maps are as large as the largest picture that is explained.
         self.map_size = max(tuple(view.pixels.shape[-2:]) for view in self._explaining)
         self.device = self._scoring[0].pixels.device
-        self.at_once = AT_ONCE.get(self.device.type, AT_MOST)
+        self.at_once = AT_ONCE_ON_CPU if self.device.type == "cpu" else AT_ONCE
 
     def scores(self, ellipses: Tensor, rows: Tensor | None = None) -> Tensor:
         """Scores summed over towers, (N, 1 + J), of questions ``rows`` (N,) with ellipses (N, 5); gradients pass."""
