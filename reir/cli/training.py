@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,39 +82,23 @@ def train(
     if not (smoke or resume or from_step is not None) and (folder / "checkpoint.pt").is_file():
         raise UsageError(f"{folder} holds a run. Go on with it by --resume, or name another folder with --out")
     # Only now torch: a wrong run file is told at once.
-    if isinstance(config, VatexTraining):
+    if isinstance(config, TrainConfig | VatexTraining):
         from platformdirs import user_cache_path
-
-        from reir.training.vatex.run import train as train_vatex
-
-        report = train_vatex(
-            config,
-            out=folder,
-            cache=cache or user_cache_path("reir") / "scenes",
-            resume=resume,
-            from_step=from_step,
-            workers=workers,
-            device=device,
-            log=note,
-        )
-    elif isinstance(config, TrainConfig):
-        from platformdirs import user_cache_path
-
-        from reir.training.run import train as train_clare
-        from reir.training.smoke import make_start
 
         scenes = cache or user_cache_path("reir") / "scenes"
-        if smoke:
-            make_start(config, cache=scenes, workers=workers, device=device, log=note)
-        report = train_clare(
-            config,
-            out=folder,
-            cache=scenes,
-            resume=resume,
-            from_step=from_step,
-            workers=workers,
-            device=device,
-            log=note,
+        if isinstance(config, VatexTraining):
+            from reir.training.vatex.run import train as train_vatex
+
+            train_whole = partial(train_vatex, config)
+        else:
+            from reir.training.run import train as train_clare
+            from reir.training.smoke import make_start
+
+            if smoke:
+                make_start(config, cache=scenes, workers=workers, device=device, log=note)
+            train_whole = partial(train_clare, config)
+        report = train_whole(
+            out=folder, cache=scenes, resume=resume, from_step=from_step, workers=workers, device=device, log=note
         )
     elif isinstance(config, RelatingConfig):
         report = _train_relations(config, folder, cache, smoke=smoke, resume=resume, workers=workers, device=device)
