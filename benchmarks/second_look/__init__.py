@@ -39,10 +39,11 @@ VATEX's tables 4 and 17:
     python -m benchmarks.second_look.vatex_tables train --tower runs/clip --work runs/vatex --steps 800
     python -m benchmarks.second_look.vatex_tables report --work runs/vatex
 
-All of them as stages over one index:
+Whether the rectifier's gain is geometry's, and all of them as stages over one index:
 
     reir index scenes/validation/images --db db/validation --model clare-tiny
     reir index scenes/test/images --db db/test --model clare-tiny
+    python -m benchmarks.second_look.rectifier_control scenes/test/test.json --db db/test
     python -m benchmarks.second_look.gallery_table --json runs/gallery.json
         --validation scenes/validation/validation.json --validation-db db/validation --validation-queries 60
         --test scenes/test/test.json --test-db db/test --test-queries 200
